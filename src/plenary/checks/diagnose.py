@@ -1,0 +1,101 @@
+"""Name a mistake by its fingerprint: the numbers that it, and only it, gives on the probes."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from plenary.checks.agreement import agree, bears_the_mark_of
+from plenary.checks.answer import Answers
+from plenary.checks.ask import ask
+from plenary.checks.exercise import Exercise, Misconception, tolerance
+from plenary.checks.probe import Probe
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The mistake that explains what went wrong, if one does, and others that are seen beside it."""
+
+    primary: Misconception | None = None
+    also: tuple[Misconception, ...] = ()
+
+
+def diagnose(exercise: Exercise, seed: int, given: Answers) -> Diagnosis:
+    """Look for the known mistakes in a wrong candidate's answers to the probes of this seed.
+
+    A mistake explains a probe if the candidate answered it exactly as the mistake does. The primary one explains
+    the first wrong numbers (the plainest probes come first) and, of several such, the most probes, with the
+    fewest that it would have got wrong and the candidate did not. A second mistake is seen where the first
+    leaves something over.
+    """
+    probes, expected = exercise.probes(seed), reference_answers(exercise, seed)
+    failing = [p for p in probes if not agree(given[p.name], expected[p.name], tolerance(p))]
+    numeric = [p for p in failing if given[p.name].fault is None]
+    suspects = [
+        _Suspect(
+            mistake,
+            wrong,
+            explained=[p for p in failing if agree(given[p.name], wrong[p.name], tolerance(p))],
+            belied=sum(
+                p not in failing and not agree(wrong[p.name], expected[p.name], tolerance(p)) for p in probes
+            ),
+        )
+        for mistake, wrong in fingerprints(exercise, seed)
+    ]
+
+    def convinces(suspect: _Suspect) -> bool:
+        # An exception alone is weak evidence: it has to account for everything that went wrong.
+        return numeric[0] in suspect.explained if numeric else bool(failing) and suspect.explained == failing
+
+    primary = max(
+        filter(convinces, suspects),
+        key=lambda suspect: (len(suspect.explained), -suspect.belied),
+        default=None,
+    )
+    left = [p for p in failing if primary is None or p not in primary.explained]
+    return Diagnosis(primary and primary.mistake, _beside(suspects, left, expected, given))
+
+
+def _beside(
+    suspects: list["_Suspect"], left: list[Probe], expected: Answers, given: Answers
+) -> tuple[Misconception, ...]:
+    """Account for what is left over with as few further mistakes as possible."""
+    marked = {
+        suspect.mistake: [
+            p
+            for p in left
+            if bears_the_mark_of(given[p.name], suspect.wrong[p.name], expected[p.name], tolerance(p))
+        ]
+        for suspect in suspects
+    }
+    found = []
+    while left:
+        mistake = max(marked, key=lambda mistake: sum(p in left for p in marked[mistake]))
+        if not any(p in left for p in marked[mistake]):
+            break
+        found.append(mistake)
+        left = [p for p in left if p not in marked[mistake]]
+    return tuple(found)
+
+
+@lru_cache(maxsize=16)
+def reference_answers(exercise: Exercise, seed: int) -> Answers:
+    """Return the right answers to the probes of this seed."""
+    return ask(exercise.reference, exercise.probes(seed), exercise.outputs, seconds=60.0)
+
+
+@lru_cache(maxsize=16)
+def fingerprints(exercise: Exercise, seed: int) -> list[tuple[Misconception, Answers]]:
+    """Return what every known mistake, in each way of making it, answers to the probes of this seed."""
+    probes = exercise.probes(seed)
+    return [
+        (mistake, ask(wrong, probes, exercise.outputs, seconds=60.0))
+        for mistake in exercise.mistakes
+        for wrong in mistake.wrong[exercise.name]
+    ]
+
+
+@dataclass(frozen=True)
+class _Suspect:
+    mistake: Misconception
+    wrong: Answers
+    explained: list[Probe]
+    belied: int

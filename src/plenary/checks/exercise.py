@@ -1,0 +1,95 @@
+"""What an exercise module declares: the function that is asked for, its properties, and the known mistakes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from plenary.checks.answer import Answer
+from plenary.checks.probe import Probe
+
+Function = Callable[..., object]
+Law = Callable[[Probe, Answer], str | None]
+"""Looks at one answer and says in a clause what it breaks ("row 2 of the weights sums to 0.83"), or None."""
+
+
+@dataclass(frozen=True, eq=False)
+class Misconception:
+    """A belief that leads to wrong code, with the wrong code itself for every function where it occurs.
+
+    Attributes:
+        id: Short name, unique in the course; what ``Report.diagnosis`` holds.
+        title: One sentence that says what the code does ("Your scores are not divided by the root of d_k.").
+        belief: The thought behind it, taken seriously.
+        hint: The way out, without giving the line of code away.
+        anchor: The paragraph of the exercise's page that clears it up.
+        section: That paragraph's name, for readers.
+        wrong: The mistake, written out, by name of the function in which it is made; several ways of making it
+            are told apart by nobody.
+        evidence: A public address where people are seen to make it, where there is one.
+    """
+
+    id: str
+    title: str
+    belief: str
+    hint: str
+    anchor: str
+    section: str
+    wrong: Mapping[str, tuple[Function, ...]]
+    evidence: str | None = None
+
+
+@dataclass(frozen=True)
+class Property:
+    """One thing that a right answer does, worth ``weight`` parts of the score.
+
+    It holds if, on every probe named, every output named agrees with the reference.
+    """
+
+    title: str
+    weight: int
+    probes: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A function that learners write, and everything needed to ask for it and to judge it.
+
+    Attributes:
+        name: The function's name, unique in the course.
+        signature: What the notebook asks for.
+        page: The page of the book, without ending, relative to ``book/``.
+        outputs: Names of what is returned, in order; a single name means a bare tensor, not a tuple.
+        probes: Makes the probes from a seed; the plainest come first.
+        reference: The right answers, from torch's own functions, never from this package.
+        properties: What is judged, in the order in which a learner should put it right.
+        laws: What can be said of an answer without knowing the right one; for mistakes nobody has named yet.
+        misconceptions: The known mistakes of the module; those that name this function are its own.
+        correct: Right answers written in different ways; every one must pass.
+    """
+
+    name: str
+    signature: str
+    page: str
+    outputs: tuple[str, ...]
+    probes: Callable[[int], Sequence[Probe]]
+    reference: Function
+    properties: tuple[Property, ...]
+    laws: tuple[Law, ...]
+    misconceptions: tuple[Misconception, ...]
+    correct: tuple[Function, ...]
+
+    @property
+    def mistakes(self) -> tuple[Misconception, ...]:
+        """Return the misconceptions that occur in this function."""
+        return tuple(m for m in self.misconceptions if self.name in m.wrong)
+
+
+def tolerance(probe: Probe) -> float:
+    """Return how far a right answer may be off, relative and absolute, given the precision of the probe.
+
+    float32 keeps seven digits; a score of 300 then carries an error of about 3e-5 into the exponential.
+    """
+    single = any(array.dtype == np.float32 for array in probe.arguments.values())
+    return 1e-3 if single else 1e-8

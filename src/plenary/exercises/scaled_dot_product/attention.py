@@ -1,0 +1,291 @@
+"""Scores and attention: how to ask for them, what has to hold, and ways of writing them that are right."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from plenary.checks.answer import Answer
+from plenary.checks.exercise import Exercise, Property
+from plenary.checks.probe import Probe, call_probe, gradient_probe, normal, shown_probe
+from plenary.exercises.scaled_dot_product.score_mistakes import SCORE_MISTAKES
+from plenary.exercises.scaled_dot_product.weight_mistakes import WEIGHT_MISTAKES
+
+PAGE = "attention/scaled_dot_product"
+
+# Three queries, three keys of width 4 (so that the root is 2), three values of width 2: a pencil is enough.
+_QUERY = torch.tensor([[2.0, 0, 0, 0], [0, 2, 1, 1], [1, 1, 0, 2]], dtype=torch.float64)
+_KEY = torch.tensor([[1.0, 0, 1, 0], [3, 1, 0, 1], [0, 2, 2, -2]], dtype=torch.float64)
+_VALUE = torch.tensor([[1.0, 0], [0, 2], [4, 4]], dtype=torch.float64)
+_MASK = torch.tensor([[True, False, True], [True, True, False], [False, True, False]])
+_EMPTY_ROW = torch.tensor([[True, False, True], [False, False, False], [False, True, True]])
+
+
+def score_probes(seed: int) -> list[Probe]:
+    """Ask for scores: first on a page of paper, then with lengths and widths that no two share."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def pair(*front: int, T: int = 5, S: int = 7, d_k: int = 4) -> dict[str, Tensor]:
+        return {"query": normal(generator, *front, T, d_k), "key": normal(generator, *front, S, d_k)}
+
+    return [
+        shown_probe("small", query=_QUERY, key=_KEY),
+        call_probe("one table", **pair()),
+        call_probe("batch", **pair(2)),
+        call_probe("square", **pair(2, T=5, S=5, d_k=3)),
+        call_probe("wide", **pair(T=3, S=2, d_k=11)),
+        call_probe("batch and heads", **pair(2, 3)),
+        call_probe("float32", **{name: tensor.float() for name, tensor in pair(2).items()}),
+        gradient_probe("gradient", "scores", normal(generator, 2, 5, 7), **pair(2)),
+    ]
+
+
+def attention_probes(seed: int) -> list[Probe]:
+    """Ask for attention: small, masked, with empty rows, with huge scores, and for gradients."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def inputs(
+        *front: int, T: int = 5, S: int = 7, d_k: int = 4, d_v: int = 6, scale: float = 1.0
+    ) -> dict[str, Tensor]:
+        return {
+            "query": normal(generator, *front, T, d_k, scale=scale),
+            "key": normal(generator, *front, S, d_k, scale=scale),
+            "value": normal(generator, *front, S, d_v),
+        }
+
+    def mask(*shape: int) -> Tensor:
+        """Draw a mask that is neither causal nor symmetric, with both kinds of entries in every row."""
+        drawn = torch.rand(*shape, generator=generator) < 0.5
+        first = torch.randint(shape[-1], (*shape[:-1], 1), generator=generator)
+        drawn.scatter_(-1, first, True)
+        return drawn.scatter_(-1, (first + 1) % shape[-1], False)
+
+    def with_empty_rows(mask: Tensor) -> Tensor:
+        mask[..., 1, :] = False
+        return mask
+
+    def single(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: tensor.float() for name, tensor in tensors.items()}
+
+    small = {"query": _QUERY, "key": _KEY, "value": _VALUE}
+    # Scores are sums of d_k products over sqrt(d_k), so their spread is scale^2: about 300, and about 1000.
+    return [
+        shown_probe("small", **small),
+        shown_probe("small, masked", **small, mask=_MASK),
+        shown_probe("small, empty row", **small, mask=_EMPTY_ROW),
+        call_probe("one table", **inputs()),
+        call_probe("batch", **inputs(2)),
+        call_probe("square", **inputs(2, T=5, S=5, d_k=3, d_v=3)),
+        call_probe("batch and heads", **inputs(2, 3)),
+        call_probe("float32", **single(inputs(2))),
+        call_probe("masked", **inputs(2), mask=mask(5, 7)),
+        call_probe("masked square", **inputs(2, T=5, S=5, d_k=3, d_v=3), mask=mask(5, 5)),
+        call_probe("masked heads", **inputs(2, 3), mask=mask(2, 1, 5, 7)),
+        call_probe("empty row", **inputs(2), mask=with_empty_rows(mask(2, 5, 7))),
+        call_probe("scores of 300", **single(inputs(2, scale=math.sqrt(300)))),
+        call_probe("scores of 1000", **inputs(2, scale=math.sqrt(1000)), mask=mask(2, 5, 7)),
+        gradient_probe("gradient", "output", normal(generator, 2, 5, 6), **inputs(2), mask=mask(5, 7)),
+        gradient_probe(
+            "gradient, empty row",
+            "output",
+            normal(generator, 2, 5, 6),
+            **inputs(2),
+            mask=with_empty_rows(mask(5, 7)),
+        ),
+    ]
+
+
+def reference_scores(query: Tensor, key: Tensor) -> Tensor:
+    """Score with torch, without a matrix product."""
+    return torch.einsum("...td,...sd->...ts", query, key) * query.shape[-1] ** -0.5
+
+
+def reference_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> object:
+    """Attend with torch's own function; its weights are what it makes of the identity as values."""
+    identity = torch.eye(key.shape[-2], dtype=key.dtype).expand(*key.shape[:-1], -1)
+    output = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return output, F.scaled_dot_product_attention(query, key, identity, attn_mask=mask)
+
+
+def rows_sum_to_one(probe: Probe, answer: Answer) -> str | None:
+    """Weights are finite, not negative, and share out one unit per query that may attend to something."""
+    weights = answer.arrays["weights"]
+    expected = np.ones(weights.shape[:-1])
+    mask = probe.arguments.get("mask")
+    if mask is not None:
+        expected = np.broadcast_to(mask, weights.shape).any(-1).astype(float)
+    sums = weights.sum(-1)
+    off = np.nan_to_num(np.abs(sums - expected), nan=np.inf)
+    if off.max() > 1e-4:
+        row = np.unravel_index(off.argmax(), off.shape)
+        place = ", ".join(str(int(i)) for i in row)
+        return f"row [{place}] of the weights sums to {sums[row]:.3f}, expected {expected[row]:g}"
+    return "a weight is negative" if weights.min() < 0 else None
+
+
+def forbidden_keys_get_nothing(probe: Probe, answer: Answer) -> str | None:
+    """Where the mask is False the weight is zero."""
+    weights, mask = answer.arrays["weights"], probe.arguments.get("mask")
+    if mask is None or not np.any(leaked := weights * ~np.broadcast_to(mask, weights.shape)):
+        return None
+    place = tuple(int(i) for i in np.unravel_index(np.abs(leaked).argmax(), leaked.shape))
+    return f"key {place[-1]} is forbidden to query {place[-2]}, yet gets weight {weights[place]:.3f}"
+
+
+def output_is_weights_times_value(probe: Probe, answer: Answer) -> str | None:
+    """The output is the weighted mean that the weights describe."""
+    mixed = answer.arrays["weights"] @ probe.arguments["value"]
+    if mixed.shape == answer.arrays["output"].shape and np.allclose(
+        mixed, answer.arrays["output"], rtol=1e-3, atol=1e-3
+    ):
+        return None
+    return "the output is not the weights times the value"
+
+
+def _scores_by_einsum(query: Tensor, key: Tensor) -> Tensor:
+    return torch.einsum("...td,...sd->...ts", query, key) / query.shape[-1] ** 0.5
+
+
+def _scores_query_scaled_first(query: Tensor, key: Tensor) -> Tensor:
+    return torch.matmul(query / math.sqrt(key.size(-1)), key.transpose(-2, -1))
+
+
+def _scores_by_loops(query: Tensor, key: Tensor) -> Tensor:
+    rows = [
+        torch.stack([(query[..., t, :] * key[..., s, :]).sum(-1) for s in range(key.shape[-2])], -1)
+        for t in range(query.shape[-2])
+    ]
+    return torch.stack(rows, -2) / math.sqrt(query.shape[-1])
+
+
+def _scores_by_broadcasting(query: Tensor, key: Tensor) -> Tensor:
+    d_k = torch.tensor(query.shape[-1], dtype=query.dtype)
+    return (query.unsqueeze(-2) * key.unsqueeze(-3)).sum(-1) * d_k.rsqrt()
+
+
+def _scores_transposed_back(query: Tensor, key: Tensor) -> Tensor:
+    return (key @ query.mT).mT * query.shape[-1] ** -0.5
+
+
+def _by_masked_fill(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> object:
+    scores = _scores_by_einsum(query, key)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    weights = torch.softmax(scores, dim=-1)
+    if mask is not None:
+        weights = weights.masked_fill(~mask.any(dim=-1, keepdim=True), 0.0)
+    return weights @ value, weights
+
+
+def _by_additive_mask(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> object:
+    scores = _scores_query_scaled_first(query, key)
+    if mask is not None:
+        bias = torch.zeros(mask.shape, dtype=scores.dtype).masked_fill(~mask, -1e30)
+        scores = scores + bias
+    weights = F.softmax(scores, dim=-1)
+    if mask is not None:
+        weights = weights * mask
+    return torch.einsum("...ts,...sv->...tv", weights, value), weights
+
+
+def _by_exponentials(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> object:
+    scores = _scores_by_broadcasting(query, key)
+    allowed = torch.ones_like(scores) if mask is None else mask.expand_as(scores).to(scores.dtype)
+    lowest = torch.finfo(scores.dtype).min
+    top = torch.where(allowed > 0, scores, lowest).amax(-1, keepdim=True).detach()
+    weights = torch.where(allowed > 0, scores - top, 0.0).exp() * allowed
+    total = weights.sum(-1, keepdim=True)
+    weights = weights / torch.where(total > 0, total, torch.ones_like(total))
+    return weights @ value, weights
+
+
+def _by_fused_kernel(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> object:
+    output = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return output, _by_masked_fill(query, key, value, mask)[1]  # type: ignore[index]
+
+
+def _by_nan_to_num(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> object:
+    scores = _scores_transposed_back(query, key)
+    if mask is not None:
+        scores = torch.where(mask, scores, torch.tensor(float("-inf"), dtype=scores.dtype))
+    weights = torch.nan_to_num(scores.softmax(-1))
+    return torch.matmul(weights, value), weights
+
+
+def _by_loops(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> object:
+    scores = _scores_by_loops(query, key)
+    allowed = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask.expand_as(scores)
+    flat = zip(scores.reshape(-1, scores.shape[-1]), allowed.reshape(-1, scores.shape[-1]), strict=True)
+    rows = []
+    for row, permitted in flat:
+        weights = torch.zeros_like(row)
+        if permitted.any():
+            weights = weights.index_put((permitted.nonzero()[:, 0],), row[permitted].softmax(0))
+        rows.append(weights)
+    weights = torch.stack(rows).reshape(scores.shape)
+    return weights @ value, weights
+
+
+SCORES = Exercise(
+    name="attention_scores",
+    signature="attention_scores(query, key) -> scores",
+    page=PAGE,
+    outputs=("scores",),
+    probes=score_probes,
+    reference=reference_scores,
+    properties=(
+        Property(
+            "every query with every key, scaled", 4, ("small", "one table", "square", "wide"), ("scores",)
+        ),
+        Property("any number of axes in front", 2, ("batch", "batch and heads", "float32"), ("scores",)),
+        Property("gradients", 1, ("gradient",), ("scores", "grad_query", "grad_key")),
+    ),
+    laws=(),
+    misconceptions=SCORE_MISTAKES,
+    correct=(
+        _scores_by_einsum,
+        _scores_query_scaled_first,
+        _scores_by_loops,
+        _scores_by_broadcasting,
+        _scores_transposed_back,
+    ),
+)
+
+_PLAIN = ("small", "one table", "square", "batch", "batch and heads", "float32")
+_MASKED = ("small, masked", "masked", "masked square", "masked heads")
+_GRADIENTS = ("output", "grad_query", "grad_key", "grad_value")
+
+ATTENTION = Exercise(
+    name="scaled_dot_product_attention",
+    signature="scaled_dot_product_attention(query, key, value, mask=None) -> (output, weights)",
+    page=PAGE,
+    outputs=("output", "weights"),
+    probes=attention_probes,
+    reference=reference_attention,
+    properties=(
+        Property("weights without a mask", 3, _PLAIN, ("weights",)),
+        Property("output without a mask", 2, _PLAIN, ("output",)),
+        Property("weights and output with a mask", 3, _MASKED, ("weights", "output")),
+        Property(
+            "a query that may attend to nothing gets zero",
+            1,
+            ("small, empty row", "empty row"),
+            ("weights", "output"),
+        ),
+        Property("large scores", 1, ("scores of 300", "scores of 1000"), ("weights", "output")),
+        Property("gradients", 1, ("gradient",), _GRADIENTS),
+        Property("gradients where a row is empty", 1, ("gradient, empty row",), _GRADIENTS),
+    ),
+    laws=(rows_sum_to_one, forbidden_keys_get_nothing, output_is_weights_times_value),
+    misconceptions=(*SCORE_MISTAKES, *WEIGHT_MISTAKES),
+    correct=(
+        _by_masked_fill,
+        _by_additive_mask,
+        _by_exponentials,
+        _by_fused_kernel,
+        _by_nan_to_num,
+        _by_loops,
+    ),
+)
