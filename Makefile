@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 LAB_PORT ?= 8888
 BIN := .venv/bin
-BOOK := _build/html/index.html
+BOOK := _build/.book
 
 # What the book is made of: its pages, and the package that its cells and widgets run.
 SOURCES := $(shell find book src/plenary -type f -not -path '*/__pycache__/*') _config.yml _toc.yml
@@ -21,7 +21,7 @@ STEP := @bash .ci/step
 
 book: $(BOOK)
 	@echo
-	@echo "The book is at file://$(CURDIR)/$(BOOK)"
+	@echo "The book is at file://$(CURDIR)/_build/html/index.html"
 
 setup: .venv/.installed
 
@@ -42,7 +42,6 @@ $(NOTEBOOKS): .venv/.installed $(TEXTS) nbgrader_config.py $(wildcard src/plenar
 	@mkdir -p $(@D) && touch $@
 
 $(BOOK): .venv/.installed $(NOTEBOOKS) $(SOURCES)
-	@bash .ci/forget-stale-results
 	$(STEP) "build the book" "Warnings are errors here. The first one above names the page and the line; if a cell failed, its traceback is in _build/html/reports/." -- \
 		$(BIN)/jupyter-book build . --warningiserror --nitpick --keep-going --quiet
 	@touch $@
@@ -52,7 +51,7 @@ test: $(BOOK)
 
 audit: $(BOOK)
 	$(STEP) "check the kill matrix at 200 seeds" "A row that says MISS is a mistake that was not named; see CONTRIBUTING.md." -- \
-		bash -c 'set -o pipefail; mkdir -p _build && $(BIN)/plenary kill-matrix --seeds 200 > _build/audit.log; code=$$?; tail -n 1 _build/audit.log; exit $$code'
+		bash -c 'set -o pipefail; $(BIN)/plenary kill-matrix --seeds 200 > tests/audit.log; code=$$?; tail -n 1 tests/audit.log; exit $$code'
 
 lab: $(BOOK)
 	$(STEP) "open JupyterLab" "If port $(LAB_PORT) is taken, name another: make lab LAB_PORT=8899" -- \

@@ -28,10 +28,5 @@ c.ExportPlugin.to = str(work / "grades.csv")
 
 # The first cell imports torch, which alone can take a good part of nbgrader's 30 s on a busy machine.
 c.ExecutePreprocessor.timeout = 180
-# Feedback shows what a student's code has printed: nothing in it may run in the instructor's browser, and
-# nothing is fetched from the network.
+# Feedback shows what a student's code has printed: nothing in it may run in the instructor's browser.
 c.HTMLExporter.sanitize_html = True
-c.HTMLExporter.mathjax_url = ""
-c.HTMLExporter.require_js_url = ""
-c.HTMLExporter.jquery_url = ""
-c.HTMLExporter.mermaid_js_url = ""

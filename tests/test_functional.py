@@ -1,6 +1,7 @@
 """Is attention what torch says it is, in values and gradients, and does it keep what it promises?"""
 
 import math
+from typing import Any
 
 import hypothesis.extra.numpy as arrays
 import pytest
@@ -43,8 +44,10 @@ def tolerance(dtype: torch.dtype) -> float:
 def test_same_output_and_gradients_as_torch(dtype, front, masked):
     mask = some_mask(T, S) if masked else None
     ours, theirs = inputs(*front, dtype=dtype, grad=True), inputs(*front, dtype=dtype, grad=True)
-    output, weights = plenary.scaled_dot_product_attention(*ours, mask)
-    expected = F.scaled_dot_product_attention(*theirs, attn_mask=mask)
+    query, key, value = ours
+    output, weights = plenary.scaled_dot_product_attention(query, key, value, mask)
+    query, key, value = theirs
+    expected = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
     torch.testing.assert_close(output, expected, rtol=0, atol=tolerance(dtype))
     assert output.dtype == weights.dtype == dtype
@@ -77,8 +80,10 @@ def test_an_empty_row_is_exactly_zero_and_so_is_its_gradient():
     assert (output[0] == 0).all()
     assert (weights[0] == 0).all()
     output.sum().backward()
-    assert (query.grad[0] == 0).all()
-    assert all(tensor.grad.isfinite().all() for tensor in (query, key, value))
+    gradients = [tensor.grad for tensor in (query, key, value)]
+    assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)
+    assert gradients[0] is not None
+    assert (gradients[0][0] == 0).all()
 
 
 @pytest.mark.parametrize(("dtype", "size"), [(torch.float32, 300.0), (torch.float64, 1000.0)])
@@ -94,9 +99,10 @@ def test_large_scores_stay_finite(dtype, size):
 
 
 def test_inputs_are_left_alone():
-    tensors = [*inputs(B), some_mask(T, S)]
+    query, key, value = inputs(B)
+    tensors = [query, key, value, some_mask(T, S)]
     before = [tensor.clone() for tensor in tensors]
-    plenary.scaled_dot_product_attention(*tensors)
+    plenary.scaled_dot_product_attention(query, key, value, tensors[-1])
     assert all(torch.equal(now, then) for now, then in zip(tensors, before, strict=True))
 
 
@@ -167,6 +173,7 @@ def test_a_causal_mask_hides_the_future():
 
 
 QUERY, KEY, VALUE = inputs(B)
+AS_A_LIST: Any = [[1.0]]
 
 
 @pytest.mark.usefixtures("as_users_run_it")
@@ -178,7 +185,7 @@ QUERY, KEY, VALUE = inputs(B)
         (lambda: functional.attention_scores(QUERY.float(), KEY), TypeError, "query is torch.float32"),
         (lambda: functional.attention_scores(QUERY[0, 0], KEY), ValueError, "at least 2 axes"),
         (
-            lambda: functional.attention_scores([[1.0]], KEY),
+            lambda: functional.attention_scores(AS_A_LIST, KEY),
             TypeError,
             "query must be a torch.Tensor; it is list",
         ),

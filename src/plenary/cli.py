@@ -59,11 +59,19 @@ def check(name: str, file: Path, seed: int) -> None:
 @click.option("--seeds", default=1, show_default=True, help="How many seeds to try each mistake with.")
 def kill_matrix(seeds: int) -> None:
     """Check every known mistake and every correct variant; fail unless all are told apart."""
+    from collections import Counter
+
     from plenary.checks.matrix import kill_matrix as rows
 
-    failures = 0
+    outcomes: dict[tuple[str, str], Counter[tuple[bool, str]]] = {}
     for row in rows(range(seeds)):
-        failures += not row.right
-        click.echo(f"{'ok  ' if row.right else 'MISS'} {row.exercise}: {row.candidate} -> {row.outcome}")
-    if failures:
-        raise click.ClickException(f"{failures} of the rows above are not as they should be.")
+        outcomes.setdefault((row.exercise, row.candidate), Counter())[row.right, row.outcome] += 1
+    misses = 0
+    for (exercise, candidate), counted in outcomes.items():
+        for (right, outcome), times in counted.items():
+            misses += 0 if right else times
+            verdict = "ok  " if right else "MISS"
+            click.echo(f"{verdict} {exercise}: {candidate} -> {outcome} ({times} of {seeds} seeds)")
+    click.echo(f"{len(outcomes)} candidates at {seeds} seeds, {misses} misses")
+    if misses:
+        raise click.ClickException(f"{misses} of the candidates above are not judged as they should be.")

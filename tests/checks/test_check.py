@@ -160,6 +160,9 @@ def test_a_diagnosis_names_belief_numbers_and_way_out(monkeypatch):
     report = check("attention_scores", unscaled)
     assert report.diagnosis == "no-scaling"
     assert "not divided by the root of d_k" in report.message
+    assert report.example is not None
+    assert report.link is not None
+    assert report.example.given is not None
     assert report.example.given.shape == (3, 3)
     np.testing.assert_allclose(report.example.given, 2 * report.example.expected)
     assert report.example.remark == "Each of your numbers is 2 times the expected one."

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from plenary.checks.ask import ask
 from plenary.checks.catalogue import exercises
+from plenary.checks.exercise import Exercise, Function
 from plenary.checks.judge import judge
 
 
@@ -21,24 +22,22 @@ class Row:
 
 
 def kill_matrix(seeds: Iterable[int]) -> Iterator[Row]:
-    """Judge all mistakes and all correct variants of all exercises at these seeds."""
+    """Judge all mistakes, each way of making them, and all correct variants of all exercises at these seeds."""
     for seed in seeds:
         for exercise in exercises().values():
-            suspects = [(f"correct: {f.__name__.strip('_')}", f, None) for f in exercise.correct]
-            suspects += [(m.id, wrong, m.id) for m in exercise.mistakes for wrong in m.wrong[exercise.name]]
-            for label, function, diagnosis in suspects:
+            for label, function, diagnosis in _candidates(exercise):
                 report = judge(exercise, seed, ask(function, exercise.probes(seed), exercise.outputs))
-                right = (
-                    report.passed
-                    if diagnosis is None
-                    else not report.passed and report.diagnosis == diagnosis
-                )
+                expected = diagnosis is None, 1.0 if diagnosis is None else min(report.score, 0.99), diagnosis
+                right = (report.passed, report.score, report.diagnosis) == expected
                 outcome = "passes" if report.passed else report.diagnosis or "fails, unnamed"
-                yield Row(
-                    exercise.name,
-                    label,
-                    seed,
-                    outcome,
-                    report.score,
-                    right and (report.score < 1) == (diagnosis is not None),
-                )
+                yield Row(exercise.name, label, seed, outcome, report.score, right)
+
+
+def _candidates(exercise: Exercise) -> Iterator[tuple[str, Function, str | None]]:
+    """Yield what is to be judged: a label, the function, and the diagnosis it should get."""
+    for function in exercise.correct:
+        yield f"correct {function.__name__.strip('_')}", function, None
+    for mistake in exercise.mistakes:
+        ways = mistake.wrong[exercise.name]
+        for number, wrong in enumerate(ways, start=1):
+            yield mistake.id if len(ways) == 1 else f"{mistake.id}, way {number}", wrong, mistake.id

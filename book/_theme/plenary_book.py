@@ -1,0 +1,37 @@
+"""The book's own Sphinx extension: what a setting alone cannot say."""
+
+from hashlib import sha256
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Called by Sphinx when `_config.yml` names this module."""
+    _without(app, "sphinx_thebe")
+    app.connect("config-inited", _cache_by_source)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _cache_by_source(app: Sphinx, config: Config) -> None:
+    """Keep executed cells in a folder named after the state of the package.
+
+    Jupyter Book runs a page again when the page changes, and does not notice a change in the code that it imports.
+    """
+    digest = sha256()
+    for path in sorted(Path(app.srcdir, "src", "plenary").rglob("*")):
+        if path.suffix in {".py", ".mjs", ".css", ".mplstyle"}:
+            digest.update(path.relative_to(app.srcdir).as_posix().encode() + b"\0" + path.read_bytes())
+    config.nb_execution_cache_path = str(Path(app.outdir).parent / ".jupyter_cache" / digest.hexdigest()[:16])
+
+
+def _without(app: Sphinx, extension: str) -> None:
+    """Take back what an extension of Jupyter Book's fixed list has added.
+
+    sphinx-thebe runs cells on a public server, with scripts from a CDN: the book asks nothing of the network.
+    """
+    for listeners in app.events.listeners.values():
+        listeners[:] = [one for one in listeners if not one.handler.__module__.startswith(extension)]
+    sheet = extension.replace("_", "-") + ".css"
+    app.registry.css_files[:] = [one for one in app.registry.css_files if one[0] != sheet]

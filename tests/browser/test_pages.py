@@ -1,0 +1,89 @@
+"""Every page of the book, as a reader meets it: on a desk and on a phone, in light and in dark."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+ROOT = Path(__file__).parents[2]
+# From the table of contents and not from what was built, so that a page that is missing fails.
+PAGES = re.findall(r"(?:root|file): *(\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
+SEARCH = "input[type=search], button[class*=search-button]"
+DESK, PHONE = 1280, 390
+
+each_page = pytest.mark.parametrize("name", PAGES)
+each_width = pytest.mark.parametrize("width", [DESK, PHONE])
+each_mode = pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+
+
+def open_page(page: Page, book: Path, name: str) -> None:
+    page.goto((book / f"{name}.html").as_uri())
+    page.evaluate("async () => { await window.MathJax?.startup?.promise; await document.fonts.ready; }")
+    for widget in page.locator(".plenary-widget").all():
+        expect(widget).to_have_attribute("data-state", "live")
+
+
+def in_sight(found: Locator) -> list[Locator]:
+    """Those that a reader sees: drawn, and not parked beside the window."""
+    inside = """one => {
+        const box = one.getBoundingClientRect();
+        return one.checkVisibility({ visibilityProperty: true, opacityProperty: true })
+            && box.width > 0 && box.right > 0 && box.left < innerWidth;
+    }"""
+    return [one for one in found.all() if one.evaluate(inside)]
+
+
+@each_page
+@each_width
+@each_mode
+def test_page_is_sound(
+    new_page, book: Path, screenshots: Path, violations, name: str, width: int, dark: bool
+) -> None:
+    page = new_page(width=width, dark=dark)
+    open_page(page, book, name)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+    assert len(in_sight(page.locator(SEARCH))) == 1, "a reader sees one way to search"
+    mode = "dark" if dark else "light"
+    page.screenshot(path=screenshots / f"{name.replace('/', '-')}-{width}-{mode}.png", full_page=True)
+    assert violations(page, impacts=("serious", "critical")) == []
+
+
+@each_page
+def test_formulas_are_set(page: Page, book: Path, name: str) -> None:
+    open_page(page, book, name)
+    formulas = page.locator("main .math")
+    assert page.locator("main .math mjx-container").count() >= formulas.count()
+    # What a reader reads, without code and without what MathJax adds for those who listen.
+    text = page.locator("main article").first.evaluate(
+        """article => {
+            const copy = article.cloneNode(true);
+            copy.querySelectorAll("pre, code, script, style, mjx-container").forEach((one) => one.remove());
+            return copy.textContent;
+        }"""
+    )
+    assert not re.search(r"\$|\\\(|\\\[", text)
+
+
+@each_page
+def test_search_opens_one_box(new_page, book: Path, name: str) -> None:
+    for width in (DESK, PHONE):
+        page = new_page(width=width)
+        open_page(page, book, name)
+        in_sight(page.locator(SEARCH))[0].click()
+        box = page.locator("dialog input[type=search]")
+        expect(box).to_be_focused()
+        assert len(in_sight(page.locator("input[type=search]"))) == 1
+
+
+@each_page
+def test_menu_opens_on_a_phone(new_page, book: Path, name: str) -> None:
+    page = new_page(width=PHONE)
+    open_page(page, book, name)
+    buttons = in_sight(page.locator("button.primary-toggle"))
+    assert len(buttons) == 1
+    assert in_sight(page.locator("nav a.reference.internal")) == [] or name.endswith("index")
+    buttons[0].click()
+    links = page.get_by_role("dialog").locator("nav a.reference.internal")
+    expect(links.first).to_be_in_viewport()
+    assert links.count() >= len(PAGES) - 1
