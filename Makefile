@@ -6,6 +6,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 LAB_PORT ?= 8888
+# Jupyter wants to be told that being root is meant (in a container it is).
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 BIN := .venv/bin
 BOOK := _build/.book
 
@@ -53,10 +55,13 @@ audit: $(BOOK)
 	$(STEP) "check the kill matrix at 200 seeds" "A row that says MISS is a mistake that was not named; see CONTRIBUTING.md." -- \
 		bash -c 'set -o pipefail; $(BIN)/plenary kill-matrix --seeds 200 > tests/audit.log; code=$$?; tail -n 1 tests/audit.log; exit $$code'
 
+# Learners work on copies: an update of the course may write exercises/ anew, and never touches work/.
 lab: $(BOOK)
-	$(STEP) "open JupyterLab" "If port $(LAB_PORT) is taken, name another: make lab LAB_PORT=8899" -- \
+	@mkdir -p work && cp -rn exercises/. work/
+	$(STEP) "open JupyterLab on work/, your copies of the exercises" "If port $(LAB_PORT) is taken, name another: make lab LAB_PORT=8899" -- \
 		env PLENARY_BOOK_URL=http://localhost:$(LAB_PORT)/static PATH="$(CURDIR)/$(BIN):$$PATH" \
-		$(BIN)/jupyter lab --port $(LAB_PORT) --ServerApp.port_retries=0 --ServerApp.extra_static_paths="['$(CURDIR)/_build/html']" --notebook-dir=. --LabApp.default_url=/lab/tree/exercises $(LAB_ARGS)
+		$(BIN)/jupyter lab $(AS_ROOT) --port $(LAB_PORT) --ServerApp.port_retries=0 --ServerApp.root_dir="$(CURDIR)/work" \
+		--ServerApp.extra_static_paths="['$(CURDIR)/_build/html']" $(LAB_ARGS)
 
 check: .venv/.installed
 	$(STEP) "check the format" "Let it be done for you: make format" -- $(BIN)/ruff format --check .

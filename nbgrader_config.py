@@ -28,5 +28,28 @@ c.ExportPlugin.to = str(work / "grades.csv")
 
 # The first cell imports torch, which alone can take a good part of nbgrader's 30 s on a busy machine.
 c.ExecutePreprocessor.timeout = 180
-# Feedback shows what a student's code has printed: nothing in it may run in the instructor's browser.
+# Feedback shows what a student's code has printed: nothing in it may run in the instructor's browser. nbconvert's
+# own sanitizer escapes the tables of a check's report along with scripts; this one lets plain tags through, and
+# styles that cannot lay anything over another part of the page.
+TAGS = """
+a b blockquote br caption code dd details div dl dt em h1 h2 h3 h4 h5 h6 hr i li ol p pre span strong sub summary
+sup table tbody td th thead tr ul
+""".split()  # noqa: SIM905
+STYLES = """
+align-items border border-collapse border-left caption-side color display flex-wrap font-variant-numeric font-weight
+gap list-style max-width padding padding-left text-align text-decoration text-underline-offset width
+""".split()  # noqa: SIM905
+
+
+def clean_html(html):
+    """Keep what is harmless of a piece of HTML, and show the rest as text."""
+    import bleach
+    from bleach.css_sanitizer import CSSSanitizer
+
+    attributes = {"*": ["class", "id", "style"], "a": ["href", "title"]}
+    styles = CSSSanitizer(allowed_css_properties=STYLES)
+    return bleach.clean(str(html), tags=TAGS, attributes=attributes, css_sanitizer=styles)
+
+
 c.HTMLExporter.sanitize_html = True
+c.HTMLExporter.filters = {"clean_html": clean_html}

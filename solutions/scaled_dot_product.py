@@ -81,10 +81,10 @@ def draw_scores(d_k: int):
     fig, ax = figure(height=2.2)
     ax.hist(scores.clamp(-24, 24).numpy(), bins=49, range=(-24, 24), color=colour("query"))
     ax.set(xlabel="score", yticks=[], title=f"d_k = {d_k}: standard deviation {scores.std():.2f}")
-    return show(fig, alt=f"Histogram of 1600 scores for d_k = {d_k}: standard deviation {scores.std():.2f}")
+    return show(fig, alt=f"Histogram of scores for d_k = {d_k}: standard deviation {scores.std():.2f}")
 
 
-interact(draw_scores, d_k=IntSlider(value=64, min=1, max=256, description="d_k"))
+_ = interact(draw_scores, d_k=IntSlider(value=64, min=1, max=256, description="d_k"))
 # %% nbgrader={"grade_id": "attention_scores-points", "locked": true, "grade": true, "solution": false, "points": 3}
 # 3 points
 report = check("attention_scores", attention_scores, seed=101)

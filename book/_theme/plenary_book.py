@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -11,6 +12,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx when `_config.yml` names this module."""
     _without(app, "sphinx_thebe")
     app.connect("config-inited", _cache_by_source)
+    app.connect("html-page-context", _mend_page, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -24,6 +26,16 @@ def _cache_by_source(app: Sphinx, config: Config) -> None:
         if path.suffix in {".py", ".mjs", ".css", ".mplstyle"}:
             digest.update(path.relative_to(app.srcdir).as_posix().encode() + b"\0" + path.read_bytes())
     config.nb_execution_cache_path = str(Path(app.outdir).parent / ".jupyter_cache" / digest.hexdigest()[:16])
+
+
+def _mend_page(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Mend what two extensions write into a page."""
+    # Bibliography entries stand in a list, and screen readers want list items there.
+    context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
+    # myst-nb embeds the state of widgets, with new ids in every build, for a manager that is not loaded here.
+    state = "application/vnd.jupyter.widget-state+json"
+    scripts = context.get("script_files", [])
+    context["script_files"] = [s for s in scripts if getattr(s, "attributes", {}).get("type") != state]
 
 
 def _without(app: Sphinx, extension: str) -> None:

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import axe_core_python
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, Route, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Error,
+    Page,
+    Request,
+    Route,
+    WebSocket,
+    sync_playwright,
+)
 
 ROOT = Path(__file__).parents[2]
 AXE = Path(axe_core_python.__file__).with_name("axe.min.js")
@@ -72,6 +81,10 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
             if not (forgive and forgive in (error.stack or "")):
                 wrong.append(f"page error: {error.stack or error}")
 
+        def on_socket(socket: WebSocket) -> None:
+            if not (served and socket.url.startswith(served.replace("http", "ws", 1) + "/")):
+                wrong.append(f"web socket to {socket.url}")
+
         def guard(route: Route, request: Request) -> None:
             wrong.append(f"request to {request.url}")
             route.abort()
@@ -81,6 +94,7 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
         page = context.new_page()
         page.on("console", on_console)
         page.on("pageerror", on_error)
+        page.on("websocket", on_socket)
         return page
 
     yield new

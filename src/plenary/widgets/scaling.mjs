@@ -172,7 +172,8 @@ function panels(width, setting) {
     make("div", { class: "plenary-panel plenary-whole" },
       make("p", { class: "plenary-heading" }, "How far the scores spread"), histogram(width, setting, narrow)),
     panel("Entropy of the weights", `${short(entropy)} nats`, curves(half, setting, narrow, {
-      measure: "entropy", most: 3.1, ticks: [0, 1, 2], ceiling: "log 16 = 2.77: all keys alike", label: "Mean entropy",
+      measure: "entropy", most: 3.1, ticks: [0, 1, 2], label: "Mean entropy",
+      ceiling: "log 16 = 2.77: all keys alike",
     })),
     panel("Gradient norm of the softmax", short(norm), curves(half, setting, narrow, {
       measure: "norm", most: 0.4, ticks: [0, 0.1, 0.2, 0.3], label: "Mean gradient norm",
