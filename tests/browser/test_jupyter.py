@@ -16,6 +16,7 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+ROOT = Path(__file__).parents[2]
 CELLS = ["from plenary.widgets import Scaling\nw = Scaling()\nw", "print('python has', w)", "w.d_k = 2"]
 
 
@@ -44,11 +45,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def jupyter(program: str, folder: Path) -> Iterator[str]:
-    """A server with no user's settings, no news from the network and no token; yields its address."""
+def jupyter(program: str, folder: Path, notebook: str, book: Path | None = None) -> Iterator[str]:
+    """A server with no user's settings, no news from the network and no token; yields its address.
+
+    It holds one file, `one.ipynb`, and serves the book as `make lab` does.
+    """
     work = folder / "work"
     work.mkdir()
-    (work / "widget.ipynb").write_text(notebook(), encoding="utf-8")
+    (work / "one.ipynb").write_text(notebook, encoding="utf-8")
     news = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     news.parent.mkdir(parents=True)
     news.write_text(
@@ -72,12 +76,17 @@ def jupyter(program: str, folder: Path) -> Iterator[str]:
         "--IdentityProvider.token=",
         f"--ServerApp.root_dir={work}",
         "--LabApp.extension_manager=readonly",
+        f"--ServerApp.extra_static_paths={[str(book)] if book else []}",
     ]
     log = folder / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
             [sys.executable, "-m", program, *options],
-            env=os.environ | {name: str(folder / sub) for name, sub in own.items()},
+            env={
+                **os.environ,
+                **{name: str(folder / sub) for name, sub in own.items()},
+                "PLENARY_BOOK_URL": f"http://127.0.0.1:{port}/static",
+            },
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=work,
@@ -137,10 +146,10 @@ def run_cell(page: Page, number: int) -> Locator:
 
 
 @pytest.mark.parametrize(
-    ("program", "path"), [("jupyterlab", "lab/tree/widget.ipynb"), ("notebook", "notebooks/widget.ipynb")]
+    ("program", "path"), [("jupyterlab", "lab/tree/one.ipynb"), ("notebook", "notebooks/one.ipynb")]
 )
 def test_widget_and_python_follow_each_other(new_page, tmp_path: Path, program: str, path: str) -> None:
-    with jupyter(program, tmp_path) as address:
+    with jupyter(program, tmp_path, notebook()) as address:
         # Notebook 7.6 stumbles over a settings schema while it starts: in its own script, before any cell has run.
         page: Page = new_page(served=address, height=1400, forgive="/static/notebook/notebook_core")
         page.goto(f"{address}/{path}")
@@ -166,4 +175,33 @@ def test_widget_and_python_follow_each_other(new_page, tmp_path: Path, program: 
         expect(run_cell(page, 1)).to_contain_text("python has Scaling(d_k=128, scaled=True)")
         run_cell(page, 2)
         expect(words).to_contain_text("dk = 2 and division")
+        page.close()
+
+
+def test_a_learner_is_told_what_is_wrong_and_may_validate(new_page, tmp_path: Path, book: Path) -> None:
+    """The exercise as `make lab` shows it: a mistake, its diagnosis, the way into the book, and Validate."""
+    exercise = (ROOT / "exercises" / "scaled_dot_product" / "scaled_dot_product.ipynb").read_text(
+        encoding="utf-8"
+    )
+    with jupyter("jupyterlab", tmp_path, exercise, book) as address:
+        page: Page = new_page(served=address, height=1400)
+        page.goto(f"{address}/lab/tree/one.ipynb")
+        wait_for_kernel(page, address)
+        run_cell(page, 0)
+        page.locator(".jp-CodeCell").nth(1).locator(".cm-content").click()
+        page.keyboard.press("Control+A")
+        page.keyboard.insert_text("def attention_scores(query, key):\n    return query @ key.mT\n")
+        run_cell(page, 1)
+        report = run_cell(page, 2).locator(".plenary-report")
+        expect(report).to_contain_text("Your scores are not divided by the root of d_k.", timeout=60_000)
+        expect(report).to_contain_text("Each of your numbers is 2 times the expected one.")
+        expect(run_cell(page, 3).locator("svg.plenary-figure")).to_be_visible(timeout=60_000)
+
+        with page.context.expect_page() as opened:
+            report.get_by_role("link").click()
+        expect(opened.value.locator("#sdp-root")).to_be_attached()
+        opened.value.close()
+
+        page.locator(".jp-NotebookPanel-toolbar").get_by_text("Validate").click()
+        expect(page.get_by_role("dialog")).to_contain_text("attention_scores, seed=101", timeout=120_000)
         page.close()
