@@ -198,6 +198,19 @@ def test_two_mistakes_are_both_seen():
     assert "Also: a query that may attend to nothing gets NaN" in report.message
 
 
+def test_a_rare_mistake_comes_before_a_common_one_that_shows_later():
+    """d_k / 2 agrees with the root where d_k = 4; the NaN on an empty row must not take its place."""
+    both = attention(
+        score=lambda query, key: query @ key.mT / (query.shape[-1] ** 1 / 2),
+        weigh=lambda scores, mask: (scores if mask is None else scores.masked_fill(~mask, -math.inf)).softmax(
+            -1
+        ),
+    )
+    report = check("scaled_dot_product_attention", both)
+    assert report.diagnosis == "half-instead-of-root"
+    assert "Also: a query that may attend to nothing gets NaN" in report.message
+
+
 def test_partly_right_earns_its_part():
     no_mask = attention(weigh=lambda scores, mask: scores.softmax(-1))
     report = check("scaled_dot_product_attention", no_mask)

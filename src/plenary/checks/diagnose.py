@@ -9,6 +9,10 @@ from plenary.checks.ask import ask
 from plenary.checks.exercise import Exercise, Misconception, tolerance
 from plenary.checks.probe import Probe
 
+RESEMBLANCE = 1e-3
+"""How near a candidate's numbers must come to a mistake's. Looser than for being right: two ways of making the same
+mistake may round differently (a fill of -1e9 swallows seven digits), and mistakes lie far apart."""
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -33,47 +37,51 @@ def diagnose(exercise: Exercise, seed: int, given: Answers) -> Diagnosis:
         _Suspect(
             mistake,
             wrong,
-            explained=[p for p in failing if agree(given[p.name], wrong[p.name], tolerance(p))],
-            belied=sum(
-                p not in failing and not agree(wrong[p.name], expected[p.name], tolerance(p)) for p in probes
-            ),
+            spoils=[p for p in probes if not agree(wrong[p.name], expected[p.name], tolerance(p))],
+            explains=[p for p in failing if agree(given[p.name], wrong[p.name], RESEMBLANCE)],
         )
         for mistake, wrong in fingerprints(exercise, seed)
     ]
 
     def convinces(suspect: _Suspect) -> bool:
         # An exception alone is weak evidence: it has to account for everything that went wrong.
-        return numeric[0] in suspect.explained if numeric else bool(failing) and suspect.explained == failing
+        return numeric[0] in suspect.explains if numeric else bool(failing) and suspect.explains == failing
+
+    def belied(suspect: _Suspect) -> int:
+        return sum(p not in failing for p in suspect.spoils)
 
     primary = max(
         filter(convinces, suspects),
-        key=lambda suspect: (len(suspect.explained), -suspect.belied),
+        key=lambda suspect: (len(suspect.explains), -belied(suspect)),
         default=None,
     )
-    left = [p for p in failing if primary is None or p not in primary.explained]
-    return Diagnosis(primary and primary.mistake, _beside(suspects, left, expected, given))
+    left = [p for p in failing if primary is None or p not in primary.explains]
+    others = [suspect for suspect in suspects if primary is None or suspect.mistake is not primary.mistake]
+    return Diagnosis(primary and primary.mistake, _beside(others, left, expected, given))
 
 
 def _beside(
     suspects: list["_Suspect"], left: list[Probe], expected: Answers, given: Answers
 ) -> tuple[Misconception, ...]:
-    """Account for what is left over with as few further mistakes as possible."""
-    marked = {
-        suspect.mistake: [
-            p
-            for p in left
-            if bears_the_mark_of(given[p.name], suspect.wrong[p.name], expected[p.name], tolerance(p))
-        ]
-        for suspect in suspects
-    }
-    found = []
+    """Account for what is left over with as few further mistakes as possible, and the least sweeping ones."""
+    found: list[Misconception] = []
     while left:
-        mistake = max(marked, key=lambda mistake: sum(p in left for p in marked[mistake]))
-        if not any(p in left for p in marked[mistake]):
+        marked = [
+            [
+                p
+                for p in left
+                if bears_the_mark_of(given[p.name], suspect.wrong[p.name], expected[p.name], RESEMBLANCE)
+            ]
+            for suspect in suspects
+        ]
+        best = max(
+            range(len(suspects)), key=lambda i: (len(marked[i]), -len(suspects[i].spoils)), default=None
+        )
+        if best is None or not marked[best]:
             break
-        found.append(mistake)
-        left = [p for p in left if p not in marked[mistake]]
-    return tuple(found)
+        found.append(suspects[best].mistake)
+        left = [p for p in left if p not in marked[best]]
+    return tuple(dict.fromkeys(found))
 
 
 @lru_cache(maxsize=16)
@@ -97,5 +105,5 @@ def fingerprints(exercise: Exercise, seed: int) -> list[tuple[Misconception, Ans
 class _Suspect:
     mistake: Misconception
     wrong: Answers
-    explained: list[Probe]
-    belied: int
+    spoils: list[Probe]
+    explains: list[Probe]

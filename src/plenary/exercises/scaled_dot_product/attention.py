@@ -73,16 +73,16 @@ def attention_probes(seed: int) -> list[Probe]:
     # Scores are sums of d_k products over sqrt(d_k), so their spread is scale^2: about 300, and about 1000.
     return [
         shown_probe("small", **small),
-        shown_probe("small, masked", **small, mask=_MASK),
-        shown_probe("small, empty row", **small, mask=_EMPTY_ROW),
         call_probe("one table", **inputs()),
         call_probe("batch", **inputs(2)),
         call_probe("square", **inputs(2, T=5, S=5, d_k=3, d_v=3)),
         call_probe("batch and heads", **inputs(2, 3)),
         call_probe("float32", **single(inputs(2))),
+        shown_probe("small, masked", **small, mask=_MASK),
         call_probe("masked", **inputs(2), mask=mask(5, 7)),
         call_probe("masked square", **inputs(2, T=5, S=5, d_k=3, d_v=3), mask=mask(5, 5)),
         call_probe("masked heads", **inputs(2, 3), mask=mask(2, 1, 5, 7)),
+        shown_probe("small, empty row", **small, mask=_EMPTY_ROW),
         call_probe("empty row", **inputs(2), mask=with_empty_rows(mask(2, 5, 7))),
         call_probe("scores of 300", **single(inputs(2, scale=math.sqrt(300)))),
         call_probe("scores of 1000", **inputs(2, scale=math.sqrt(1000)), mask=mask(2, 5, 7)),

@@ -51,6 +51,20 @@ def _renormalised(scores: Tensor, mask: Tensor | None) -> Tensor:
     return weights / weights.sum(-1, keepdim=True).clamp_min(1e-12)
 
 
+def _renormalised_blindly(scores: Tensor, mask: Tensor | None) -> Tensor:
+    weights = _zeroed_afterwards(scores, mask)
+    return weights / weights.sum(-1, keepdim=True)
+
+
+def _minus_infinity_afterwards(scores: Tensor, mask: Tensor | None) -> Tensor:
+    weights = scores.softmax(-1)
+    return weights if mask is None else weights.masked_fill(~mask, -math.inf)
+
+
+def _lowered(scores: Tensor, mask: Tensor | None) -> Tensor:
+    return (scores if mask is None else scores - 1e9 * ~mask).softmax(-1)
+
+
 def _exponentials(scores: Tensor, mask: Tensor | None) -> Tensor:
     weights = scores.exp() if mask is None else scores.exp() * mask
     total = weights.sum(-1, keepdim=True)
@@ -213,7 +227,7 @@ WEIGHT_MISTAKES = (
         hint="Give the forbidden scores the value whose exponential is zero, then take the softmax.",
         anchor="sdp-mask-before",
         section="The mask goes in before the softmax",
-        wrong=_in_weights(_zeroed_afterwards),
+        wrong=_in_weights(_zeroed_afterwards, _minus_infinity_afterwards),
         evidence="https://github.com/lucidrains/memory-compressed-attention/issues/2",
     ),
     Misconception(
@@ -225,7 +239,7 @@ WEIGHT_MISTAKES = (
         hint="Mask the scores, not the weights; then the softmax never sees the forbidden key.",
         anchor="sdp-mask-before",
         section="The mask goes in before the softmax",
-        wrong=_in_weights(_renormalised),
+        wrong=_in_weights(_renormalised, _renormalised_blindly),
     ),
     Misconception(
         id="mask-inverted",
@@ -289,7 +303,7 @@ WEIGHT_MISTAKES = (
         hint="Find the rows of the mask without a True, and set their weights to zero.",
         anchor="sdp-empty-row",
         section="The query that may attend to nothing",
-        wrong=_in_weights(_filled(-1e9), _filled(-1e30)),
+        wrong=_in_weights(_filled(-1e9), _filled(-1e30), _lowered),
         evidence="https://github.com/lsdefine/attention-is-all-you-need-keras/issues/16",
     ),
     Misconception(
