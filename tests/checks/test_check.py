@@ -211,6 +211,19 @@ def test_a_rare_mistake_comes_before_a_common_one_that_shows_later():
     assert "Also: a query that may attend to nothing gets NaN" in report.message
 
 
+def test_what_is_right_but_unwise_passes_with_a_remark():
+    def additive(scores, mask):
+        bias = 0 if mask is None else mask.to(scores.dtype).log()
+        return (scores + bias).softmax(-1).nan_to_num(0.0)
+
+    report = check("scaled_dot_product_attention", attention(weigh=additive))
+    assert report.passed
+    assert report.score == 1.0
+    assert report.diagnosis is None
+    assert report.message.startswith("Right in all that is asked.")
+    assert "an empty row makes the gradient NaN" in report.message
+
+
 def test_partly_right_earns_its_part():
     no_mask = attention(weigh=lambda scores, mask: scores.softmax(-1))
     report = check("scaled_dot_product_attention", no_mask)

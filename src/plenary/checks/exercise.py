@@ -27,6 +27,7 @@ class Misconception:
         wrong: The mistake, written out, by name of the function in which it is made; several ways of making it
             are told apart by nobody.
         evidence: A public address where people are seen to make it, where there is one.
+        harmless: Whether the answer counts as right all the same: the learner is told, and loses nothing.
     """
 
     id: str
@@ -37,13 +38,15 @@ class Misconception:
     section: str
     wrong: Mapping[str, tuple[Function, ...]]
     evidence: str | None = None
+    harmless: bool = False
 
 
 @dataclass(frozen=True)
 class Property:
     """One thing that a right answer does, worth ``weight`` parts of the score.
 
-    It holds if, on every probe named, every output named agrees with the reference.
+    It holds if, on every probe named, every output named agrees with the reference. With weight 0 it is good to
+    have and not asked for: breaking it costs nothing and is worth a remark.
     """
 
     title: str

@@ -21,6 +21,10 @@ def judge(exercise: Exercise, seed: int, given: Answers) -> Report:
         return Report(exercise.name, True, 1.0, None, "Right on every probe.", parts, printed=given.printed)
     diagnosis = diagnose(exercise, seed, given)
     mistake = diagnosis.primary
+    if all(part.passed for part in parts if part.weight):
+        message = f"Right in all that is asked.\n{_message(exercise, probes, expected, given, diagnosis)}"
+        remark = mistake and link(exercise.page, mistake.anchor, mistake.section)
+        return Report(exercise.name, True, 1.0, None, message, parts, link=remark, printed=given.printed)
     return Report(
         name=exercise.name,
         passed=False,
@@ -77,7 +81,7 @@ def _manners(probes: Sequence[Probe], expected: Answers, given: Answers) -> tupl
 
 def _score(exercise: Exercise, parts: Sequence[Part]) -> float:
     """Add up the weights of what holds. Good manners alone earn nothing: a constant has them too."""
-    if not any(part.passed for part in parts[: len(exercise.properties)]):
+    if not any(part.passed and part.weight for part in parts[: len(exercise.properties)]):
         return 0.0
     return sum(part.weight for part in parts if part.passed) / sum(part.weight for part in parts)
 

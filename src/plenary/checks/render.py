@@ -23,7 +23,7 @@ def html(report: Report) -> str:
         inner.append(_example(report.example))
     if report.link:
         inner.append(f"<p style='margin:.4em 0'>Read in the book: {_link(report.link)}</p>")
-    if report.parts and not report.passed:
+    if any(not part.passed for part in report.parts):
         rows = "".join(map(_part, report.parts))
         inner.append(f"<ul style='margin:.4em 0;padding-left:0;list-style:none'>{rows}</ul>")
     if report.printed:

@@ -64,7 +64,7 @@ class Report:
         lines = [f"{self.name}: {self.message}"]
         if self.example:
             lines += ["", *_example_lines(self.example)]
-        if self.parts and not self.passed:
+        if any(not part.passed for part in self.parts):
             lines += ["", *(_part_line(part) for part in self.parts)]
         if self.printed:
             lines += ["", "It printed while it was checked:", self.printed.rstrip()]

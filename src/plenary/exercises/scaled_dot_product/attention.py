@@ -190,6 +190,14 @@ def _by_additive_mask(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | 
     return torch.einsum("...ts,...sv->...tv", weights, value), weights
 
 
+def _by_additive_infinity(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> object:
+    scores = _scores_by_einsum(query, key)
+    if mask is not None:
+        scores = scores + torch.zeros_like(scores).masked_fill(~mask, -math.inf)
+    weights = scores.softmax(-1).nan_to_num(0.0)
+    return weights @ value, weights
+
+
 def _by_exponentials(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> object:
     scores = _scores_by_broadcasting(query, key)
     allowed = torch.ones_like(scores) if mask is None else mask.expand_as(scores).to(scores.dtype)
@@ -276,13 +284,14 @@ ATTENTION = Exercise(
         ),
         Property("large scores", 1, ("scores of 300", "scores of 1000"), ("weights", "output")),
         Property("gradients", 1, ("gradient",), _GRADIENTS),
-        Property("gradients where a row is empty", 1, ("gradient, empty row",), _GRADIENTS),
+        Property("gradients where a row is empty", 0, ("gradient, empty row",), _GRADIENTS),
     ),
     laws=(rows_sum_to_one, forbidden_keys_get_nothing, output_is_weights_times_value),
     misconceptions=(*SCORE_MISTAKES, *WEIGHT_MISTAKES),
     correct=(
         _by_masked_fill,
         _by_additive_mask,
+        _by_additive_infinity,
         _by_exponentials,
         _by_fused_kernel,
         _by_nan_to_num,

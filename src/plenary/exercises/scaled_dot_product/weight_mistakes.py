@@ -316,5 +316,6 @@ WEIGHT_MISTAKES = (
         anchor="sdp-empty-row",
         section="The query that may attend to nothing",
         wrong=_in_weights(_repaired),
+        harmless=True,
     ),
 )
