@@ -1,4 +1,4 @@
-"""Does the whole way of a grade work with nbgrader's own commands: release, validate, autograde, feedback, export?"""
+"""Does the whole way of a grade work with nbgrader's own commands, from release to feedback and export?"""
 
 import csv
 import os
@@ -16,28 +16,31 @@ pytestmark = pytest.mark.timeout(900)
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "scaled_dot_product"
 BIN = Path(sys.executable).parent
-RIGHT = "the solution"
 ATTACK = """
 from IPython.display import HTML
 display(HTML("<script>the-script-of-a-student()</script>"))
 """
-MISTAKES = {
-    # What a student wrote instead of the solution's line, and what the feedback must tell them.
-    "no-scaling": (
-        "return query @ key.mT / math.sqrt(d_k)",
-        "return query @ key.mT",
-        "not divided by the root of d_k",
-    ),
-    "softmax-over-queries": (
-        "weights = scores.softmax(dim=-1)\n",
-        "weights = scores.softmax(dim=-2)\n",
-        "runs over the queries; it should run over the keys",
-    ),
-    "diagonal-only": (
-        "return torch.diag_embed(p) - p.unsqueeze(-1) * p.unsqueeze(-2)",
-        "return torch.diag_embed(p * (1 - p))",
-        "the diagonal p (1 - p) and zeros beside it",
-    ),
+STUDENTS = {
+    # What a student wrote instead of a line of the solution, and what the feedback must tell them.
+    "unscaled": [
+        (
+            "return query @ key.mT / math.sqrt(d_k)",
+            "return query @ key.mT",
+            "not divided by the root of d_k",
+        ),
+    ],
+    "two-mistakes": [
+        (
+            "weights = scores.softmax(dim=-1)\n",
+            "weights = scores.softmax(dim=-2)\n",
+            "runs over the queries; it should run over the keys",
+        ),
+        (
+            "return torch.diag_embed(p) - p.unsqueeze(-1) * p.unsqueeze(-2)",
+            "return torch.diag_embed(p * (1 - p))",
+            "the diagonal p (1 - p) and zeros beside it",
+        ),
+    ],
 }
 
 
@@ -57,7 +60,7 @@ def nbgrader(course: Path, *words: str, expect: int = 0) -> str:
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory) -> Path:
-    """A course folder like the repository, graded for a class of five."""
+    """A course folder like the repository, graded for a class of four."""
     course = tmp_path_factory.mktemp("course")
     shutil.copy(ROOT / "nbgrader_config.py", course)
     shutil.copytree(ROOT / "solutions", course / "solutions")
@@ -66,11 +69,12 @@ def course(tmp_path_factory) -> Path:
     solution = course / "solutions" / NAME / f"{NAME}.ipynb"
     submit(course, "untouched", release.read_text())
     submit(course, "right", solution.read_text())
-    for student, (line, wrong, _) in MISTAKES.items():
+    for student, mistakes in STUDENTS.items():
         notebook = nbformat.read(solution, as_version=4)
-        touched = [cell for cell in notebook.cells if line in cell.source]
-        assert len(touched) == 1
-        touched[0].source = touched[0].source.replace(line, wrong) + ATTACK
+        for line, wrong, _ in mistakes:
+            touched = [cell for cell in notebook.cells if line in cell.source]
+            assert len(touched) == 1
+            touched[0].source = touched[0].source.replace(line, wrong) + ATTACK
         submit(course, student, nbformat.writes(notebook))
     nbgrader(course, "autograde", NAME)
     nbgrader(course, "generate_feedback", NAME)
@@ -86,7 +90,13 @@ def submit(course: Path, student: str, notebook: str) -> None:
 
 def scores(course: Path) -> dict[str, tuple[float, float]]:
     with (course / "grading" / "grades.csv").open() as file:
-        return {row["student_id"]: (float(row["score"]), float(row["max_score"])) for row in csv.DictReader(file)}
+        return {
+            row["student_id"]: (float(row["score"]), float(row["max_score"])) for row in csv.DictReader(file)
+        }
+
+
+def feedback(course: Path, student: str) -> str:
+    return (course / "grading" / "feedback" / student / NAME / f"{NAME}.html").read_text()
 
 
 def test_nbgrader_makes_the_very_release_that_is_committed(course):
@@ -99,18 +109,19 @@ def test_the_untouched_release_scores_zero_and_the_solution_full_marks(course):
     assert scores(course)["right"] == (11.0, 11.0)
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_loses_points_and_its_feedback_names_it(course, mistake):
-    score, out_of = scores(course)[mistake]
+@pytest.mark.parametrize("student", STUDENTS)
+def test_a_mistake_loses_points_and_its_feedback_names_it(course, student):
+    score, out_of = scores(course)[student]
     assert 0 < score < out_of
-    page = (course / "grading" / "feedback" / mistake / NAME / f"{NAME}.html").read_text()
-    assert MISTAKES[mistake][2] in page
+    page = feedback(course, student)
+    for _, _, said in STUDENTS[student]:
+        assert said in page
     assert "<caption style" in page, "the tables of the report should get through the sanitizer"
     assert "&lt;caption" not in page
 
 
 def test_feedback_runs_no_script_of_a_student(course):
-    page = (course / "grading" / "feedback" / "no-scaling" / NAME / f"{NAME}.html").read_text()
+    page = feedback(course, "unscaled")
     assert "the-script-of-a-student" in page
     assert "<script>the-script-of-a-student" not in page
 
