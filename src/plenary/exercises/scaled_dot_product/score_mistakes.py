@@ -31,7 +31,7 @@ SCORE_MISTAKES = (
         anchor="sdp-root",
         section="Why the root of d_k",
         wrong=_in_scores(lambda query, key: query @ key.mT),
-        evidence="https://github.com/delzac/cntkx/issues/10",
+        evidence="https://github.com/huggingface/blog/pull/2893",
     ),
     Misconception(
         id="divides-by-d_k",
@@ -43,7 +43,7 @@ SCORE_MISTAKES = (
         anchor="sdp-root-not-dk",
         section="Why not d_k itself",
         wrong=_in_scores(lambda query, key: query @ key.mT / query.shape[-1]),
-        evidence="https://github.com/tunz/transformer-pytorch/issues/8",
+        evidence="https://github.com/delzac/cntkx/issues/10",
     ),
     Misconception(
         id="half-instead-of-root",
