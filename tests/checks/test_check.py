@@ -1,5 +1,6 @@
 """Does a check tell right from wrong, whatever it is handed, and say so in words a learner can use?"""
 
+import asyncio
 import math
 import re
 import threading
@@ -46,6 +47,10 @@ def exits(query, key):
     raise SystemExit("bye")
 
 
+def cancels(query, key):
+    raise asyncio.CancelledError
+
+
 def breaks_down(query, key):
     return query @ key.transpose(0, 5)
 
@@ -58,6 +63,7 @@ def breaks_down(query, key):
         (unwritten, "not written yet"),
         (breaks_down, r"raised IndexError: .* \(line \d+: return query @ key.transpose\(0, 5\)\)"),
         (exits, "raised SystemExit: bye"),
+        (cancels, "raised CancelledError"),
         (lambda query: query, "raised TypeError: .* takes 1 positional argument but 2 were given"),
         (lambda query, key: None, "returned None; expected a torch.Tensor"),
         (lambda query, key: scores(query, key).tolist(), "a value of type list; expected a torch.Tensor"),

@@ -68,7 +68,9 @@ def _answer(candidate: Callable[..., Any], probe: Probe, outputs: Sequence[str])
 def _call(candidate: Callable[..., Any], arguments: dict[str, Tensor]) -> Any:
     try:
         return candidate(*arguments.values())
-    except (Exception, SystemExit, GeneratorExit) as error:
+    except (KeyboardInterrupt, TimedOut):
+        raise
+    except BaseException as error:  # whatever a candidate throws, sys.exit() included, ends in a report
         # torch raises NotImplementedError too, but never without a message.
         if isinstance(error, NotImplementedError) and not error.args:
             raise _UnusableError("unwritten", "is not written yet: it raised NotImplementedError.") from None
