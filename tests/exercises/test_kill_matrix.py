@@ -107,6 +107,13 @@ def test_some_probe_overflows_a_naive_exponential():
         assert scores.max() > limit
 
 
+def test_some_probe_lets_a_weak_mask_win():
+    for seed in range(20):
+        probes = {p.name: p for p in exercises()["scaled_dot_product_attention"].probes(seed)}
+        arguments = probes["scores below -500"].arguments
+        assert (arguments["query"] @ arguments["key"].swapaxes(-1, -2) / 2).max() < -500
+
+
 def test_masks_are_neither_causal_nor_symmetric():
     for probe in exercises()["scaled_dot_product_attention"].probes(3):
         mask = probe.arguments.get("mask")

@@ -69,6 +69,11 @@ def attention_probes(seed: int) -> list[Probe]:
     def single(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: tensor.float() for name, tensor in tensors.items()}
 
+    def all_negative(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Turn queries and keys away from each other, so that a forbidden score of -100 would win every row."""
+        far = 0.5 * math.sqrt(1000)
+        return {**tensors, "query": -tensors["query"].abs() - far, "key": tensors["key"].abs() + far}
+
     small = {"query": _QUERY, "key": _KEY, "value": _VALUE}
     # Scores are sums of d_k products over sqrt(d_k), so their spread is scale^2: about 300, and about 1000.
     return [
@@ -86,6 +91,7 @@ def attention_probes(seed: int) -> list[Probe]:
         call_probe("empty row", **inputs(2), mask=with_empty_rows(mask(2, 5, 7))),
         call_probe("scores of 300", **single(inputs(2, scale=math.sqrt(300)))),
         call_probe("scores of 1000", **inputs(2, scale=math.sqrt(1000)), mask=mask(2, 5, 7)),
+        call_probe("scores below -500", **all_negative(inputs(2, scale=math.sqrt(1000))), mask=mask(2, 5, 7)),
         gradient_probe("gradient", "output", normal(generator, 2, 5, 6), **inputs(2), mask=mask(5, 7)),
         gradient_probe(
             "gradient, empty row",
@@ -282,7 +288,7 @@ ATTENTION = Exercise(
             ("small, empty row", "empty row"),
             ("weights", "output"),
         ),
-        Property("large scores", 1, ("scores of 300", "scores of 1000"), ("weights", "output")),
+        Property("large scores", 1, ("scores of 300", "scores of 1000", "scores below -500"), ("weights", "output")),
         Property("gradients", 1, ("gradient",), _GRADIENTS),
         Property("gradients where a row is empty", 0, ("gradient, empty row",), _GRADIENTS),
     ),
