@@ -32,3 +32,18 @@ def attention(score: Score = right_scores, weigh: Weigh = right_weights) -> Func
         return weights @ value, weights
 
     return attend
+
+
+def in_attention(*wrong: Function) -> dict[str, tuple[Function, ...]]:
+    """Say that these are wrong ways of writing attention as a whole."""
+    return {"scaled_dot_product_attention": wrong}
+
+
+def in_weights(*wrong: Weigh) -> dict[str, tuple[Function, ...]]:
+    """Say that these are wrong ways of turning scores into weights."""
+    return in_attention(*(attention(weigh=weigh) for weigh in wrong))
+
+
+def in_scores(*wrong: Score) -> dict[str, tuple[Function, ...]]:
+    """Say that these are wrong ways of scoring; it is the same mistake in both functions."""
+    return {"attention_scores": wrong, **in_attention(*(attention(score=score) for score in wrong))}

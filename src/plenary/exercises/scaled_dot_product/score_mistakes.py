@@ -5,15 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from plenary.checks.exercise import Function, Misconception
-from plenary.exercises.scaled_dot_product.build import Score, attention, right_scores
-
-
-def _in_scores(*wrong: Score) -> dict[str, tuple[Function, ...]]:
-    return {
-        "attention_scores": wrong,
-        "scaled_dot_product_attention": tuple(attention(score=score) for score in wrong),
-    }
+from plenary.checks.exercise import Misconception
+from plenary.exercises.scaled_dot_product.build import in_scores, right_scores
 
 
 def _cosine(query: Tensor, key: Tensor) -> Tensor:
@@ -30,7 +23,7 @@ SCORE_MISTAKES = (
         hint="Give the scores a spread of about 1 before the softmax sees them.",
         anchor="sdp-root",
         section="Why the root of d_k",
-        wrong=_in_scores(lambda query, key: query @ key.mT),
+        wrong=in_scores(lambda query, key: query @ key.mT),
         evidence="https://github.com/huggingface/blog/pull/2893",
     ),
     Misconception(
@@ -42,7 +35,7 @@ SCORE_MISTAKES = (
         hint="Variances add up to d_k; what has to be undone is the standard deviation.",
         anchor="sdp-root-not-dk",
         section="Why not d_k itself",
-        wrong=_in_scores(lambda query, key: query @ key.mT / query.shape[-1]),
+        wrong=in_scores(lambda query, key: query @ key.mT / query.shape[-1]),
         evidence="https://github.com/delzac/cntkx/issues/10",
     ),
     Misconception(
@@ -54,7 +47,7 @@ SCORE_MISTAKES = (
         hint="Write the exponent as 0.5, or take math.sqrt.",
         anchor="sdp-root",
         section="Why the root of d_k",
-        wrong=_in_scores(
+        wrong=in_scores(
             lambda query, key: query @ key.mT / (query.shape[-1] ** 1 / 2),
             lambda query, key: query @ key.mT / query.shape[-1] ** 1 / 2,
         ),
@@ -68,7 +61,7 @@ SCORE_MISTAKES = (
         hint="Look at which axis the dot product sums over, and take that axis's size.",
         anchor="sdp-root-not-length",
         section="The width, not the length",
-        wrong=_in_scores(
+        wrong=in_scores(
             lambda query, key: query @ key.mT / math.sqrt(key.shape[-2]),
             lambda query, key: query @ key.mT / math.sqrt(query.shape[-2]),
         ),
@@ -81,7 +74,7 @@ SCORE_MISTAKES = (
         hint="Multiply by d_k ** -0.5, or divide by d_k ** 0.5.",
         anchor="sdp-root",
         section="Why the root of d_k",
-        wrong=_in_scores(lambda query, key: query @ key.mT * math.sqrt(query.shape[-1])),
+        wrong=in_scores(lambda query, key: query @ key.mT * math.sqrt(query.shape[-1])),
         evidence="https://github.com/NVIDIA/Megatron-LM/pull/848",
     ),
     Misconception(
@@ -93,7 +86,7 @@ SCORE_MISTAKES = (
         hint="The second factor of the product is the key.",
         anchor="sdp-three-roles",
         section="Query, key and value are three things",
-        wrong=_in_scores(lambda query, key: query @ query.mT / math.sqrt(query.shape[-1])),
+        wrong=in_scores(lambda query, key: query @ query.mT / math.sqrt(query.shape[-1])),
     ),
     Misconception(
         id="rows-are-keys",
@@ -103,7 +96,7 @@ SCORE_MISTAKES = (
         hint="The product that has shape (T, S) starts with the query.",
         anchor="sdp-scores",
         section="Every query with every key",
-        wrong=_in_scores(lambda query, key: key @ query.mT / math.sqrt(query.shape[-1])),
+        wrong=in_scores(lambda query, key: key @ query.mT / math.sqrt(query.shape[-1])),
     ),
     Misconception(
         id="cosine-scores",
@@ -113,7 +106,7 @@ SCORE_MISTAKES = (
         hint="Leave the vectors as long as they are; the division by sqrt(d_k) is all the scaling there is.",
         anchor="sdp-scores",
         section="Every query with every key",
-        wrong=_in_scores(_cosine),
+        wrong=in_scores(_cosine),
     ),
     Misconception(
         id="softmax-in-scores",
