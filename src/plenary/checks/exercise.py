@@ -24,8 +24,8 @@ class Misconception:
         hint: The way out, without giving the line of code away.
         anchor: The paragraph of the exercise's page that clears it up.
         section: That paragraph's name, for readers.
-        wrong: The mistake, written out, by name of the function in which it is made; several ways of making it
-            are told apart by nobody.
+        wrong: The mistake written out, by name of the function in which it is made; where there are several
+            ways of making it, each of them.
         evidence: A public address where people are seen to make it, where there is one.
         harmless: Whether the answer counts as right all the same: the learner is told, and loses nothing.
     """
