@@ -47,3 +47,50 @@ def mask(function: str, mask: Tensor, shape: torch.Size) -> None:
             f"{function}: the mask must broadcast to the shape of the scores, {tuple(shape)}; "
             f"its own shape is {tuple(mask.shape)}."
         )
+
+
+def width(function: str, expected: int, **tensors: Tensor) -> None:
+    """Raise unless the last axis of every tensor has the expected size."""
+    for name, tensor in tensors.items():
+        if tensor.ndim == 0 or tensor.shape[-1] != expected:
+            raise ValueError(
+                f"{function}: the last axis of {name} must have the model's width, {expected}; "
+                f"its shape is {tuple(tensor.shape)}."
+            )
+
+
+def divides(owner: str, part: str, part_size: int, whole: str, whole_size: int) -> None:
+    """Raise unless a whole falls into parts of this size with nothing left over; the names go in the message."""
+    if part_size < 1 or whole_size < 1:
+        raise ValueError(
+            f"{owner}: {whole} and {part} must be 1 or more; they are {whole_size} and {part_size}."
+        )
+    if rest := whole_size % part_size:
+        below = whole_size - rest
+        near = f"{below + part_size}" if below == 0 else f"{below} or {below + part_size}"
+        raise ValueError(
+            f"{owner}: {whole} {whole_size} does not divide by {part} {part_size}: "
+            f"{whole_size} = {whole_size // part_size} x {part_size} + {rest}. "
+            f"Take {near} for {whole}, or another {part}."
+        )
+
+
+def token_ids(owner: str, vocab_size: int, **tensors: Tensor) -> None:
+    """Raise unless every tensor holds whole numbers from 0 to vocab_size - 1.
+
+    The range is looked at on the CPU only: on an accelerator the look would stop the queue.
+    """
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() or tensor.dtype == torch.bool:
+            raise TypeError(
+                f"{owner}: {name} holds token ids, whole numbers; it is {tensor.dtype}. "
+                f"Convert it with {name}.long()."
+            )
+        if torch.compiler.is_compiling() or tensor.device.type != "cpu" or not tensor.numel():
+            continue
+        low, high = int(tensor.min()), int(tensor.max())
+        if low < 0 or high >= vocab_size:
+            raise ValueError(
+                f"{owner}: {name} holds ids from {low} to {high}; the vocabulary has {vocab_size} words, so ids "
+                f"run from 0 to {vocab_size - 1}."
+            )

@@ -13,6 +13,38 @@ from torch import Tensor
 from plenary import expect
 
 
+def softmax(x: Float[Tensor, "*shape"], dim: int) -> Float[Tensor, "*shape"]:
+    """Turn numbers into shares along an axis: exp(x) / sum of exp(x), computed with the maximum subtracted.
+
+    Raises:
+        TypeError: x is not a floating-point tensor.
+    """
+    expect.floating("softmax", least_axes=0, x=x)
+    # Subtracting a constant changes nothing but the size of the exponentials, which would overflow.
+    exponentials = (x - x.amax(dim, keepdim=True).detach()).exp()
+    return exponentials / exponentials.sum(dim, keepdim=True)
+
+
+def soft_lookup(
+    query: Float[Tensor, " d"], keys: Float[Tensor, "n d"], values: Float[Tensor, "n v"], temperature: float
+) -> Float[Tensor, " v"]:
+    """Average the values, each weighted by how near its key is: softmax(-||query - key||^2 / (2 temperature)).
+
+    Raises:
+        TypeError: an input is not a floating-point tensor, or the dtypes differ.
+        ValueError: sizes that do not match, or a temperature that is not positive.
+
+    Source: Nadaraya (1964), On Estimating Regression; Watson (1964), Smooth Regression Analysis.
+    """
+    expect.floating("soft_lookup", least_axes=1, query=query, keys=keys, values=values)
+    expect.same_size("soft_lookup", "width d (last axis)", -1, query=query, keys=keys)
+    expect.same_size("soft_lookup", "number n (first axis)", 0, keys=keys, values=values)
+    if not temperature > 0:
+        raise ValueError(f"soft_lookup: temperature is {temperature}; it must be positive.")
+    squared_distances = (query - keys).square().sum(dim=-1)
+    return softmax(-squared_distances / (2 * temperature), dim=-1) @ values
+
+
 def attention_scores(
     query: Float[Tensor, "*batch T d_k"], key: Float[Tensor, "*batch S d_k"]
 ) -> Float[Tensor, "*batch T S"]:
@@ -76,6 +108,33 @@ def scaled_dot_product_attention(
     scores = attention_scores(query, key)
     weights = scores.softmax(dim=-1) if mask is None else masked_softmax(scores, mask)
     return weights @ value, weights
+
+
+def attention_backward(
+    grad_output: Float[Tensor, "*batch T d_v"],
+    query: Float[Tensor, "*batch T d_k"],
+    key: Float[Tensor, "*batch S d_k"],
+    value: Float[Tensor, "*batch S d_v"],
+    mask: Bool[Tensor, "..."] | None = None,
+) -> tuple[Float[Tensor, "*batch T d_k"], Float[Tensor, "*batch S d_k"], Float[Tensor, "*batch S d_v"]]:
+    """The gradients of query, key and value, given the gradient dO of attention's output.
+
+    dV = A^T dO, dA = dO V^T, dE = A * (dA - rowsum(A * dA)), dQ = dE K / sqrt(d_k), dK = dE^T Q / sqrt(d_k).
+    What the mask forbids has weight 0, and so gradient 0.
+
+    Raises:
+        TypeError, ValueError: as `scaled_dot_product_attention`, and when grad_output's shape is not the output's.
+    """
+    output, weights = scaled_dot_product_attention(query, key, value, mask)
+    if grad_output.shape != output.shape:
+        raise ValueError(
+            f"attention_backward: grad_output must have the output's shape {tuple(output.shape)}; its own is "
+            f"{tuple(grad_output.shape)}."
+        )
+    grad_weights = grad_output @ value.mT
+    grad_scores = weights * (grad_weights - (weights * grad_weights).sum(dim=-1, keepdim=True))
+    grad_scores = grad_scores / math.sqrt(query.shape[-1])
+    return grad_scores @ key, grad_scores.mT @ query, weights.mT @ grad_output
 
 
 def softmax_jacobian(p: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n n"]:

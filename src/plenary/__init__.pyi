@@ -1,0 +1,49 @@
+"""What `plenary` exports: the one list of it, read by type checkers and by `plenary` itself."""
+
+from .attention import MultiHeadAttention as MultiHeadAttention
+from .attention import merge_heads as merge_heads
+from .attention import split_heads as split_heads
+from .cache import KeyValueCache as KeyValueCache
+from .decoder import Decoder as Decoder
+from .decoder import DecoderLayer as DecoderLayer
+from .decoding import beam_search as beam_search
+from .decoding import generate as generate
+from .decoding import greedy_decode as greedy_decode
+from .encoder import Encoder as Encoder
+from .encoder import EncoderLayer as EncoderLayer
+from .feed_forward import FeedForward as FeedForward
+from .functional import attention_backward as attention_backward
+from .functional import attention_scores as attention_scores
+from .functional import causal_mask as causal_mask
+from .functional import combine_masks as combine_masks
+from .functional import masked_softmax as masked_softmax
+from .functional import padding_mask as padding_mask
+from .functional import scaled_dot_product_attention as scaled_dot_product_attention
+from .functional import soft_lookup as soft_lookup
+from .functional import softmax as softmax
+from .functional import softmax_jacobian as softmax_jacobian
+from .norm import LayerNorm as LayerNorm
+from .patches import PatchEmbedding as PatchEmbedding
+from .patches import linear_weight_from_conv as linear_weight_from_conv
+from .patches import patchify as patchify
+from .patches import unpatchify as unpatchify
+from .position import LearnedEncoding as LearnedEncoding
+from .position import RotaryEncoding as RotaryEncoding
+from .position import SinusoidalEncoding as SinusoidalEncoding
+from .position import TokenEmbedding as TokenEmbedding
+from .position import is_permutation_equivariant as is_permutation_equivariant
+from .position import rotation_matrix as rotation_matrix
+from .position import sinusoidal_encoding as sinusoidal_encoding
+from .transformer import LanguageModel as LanguageModel
+from .transformer import TinyTransformer as TinyTransformer
+from .transformer import Transformer as Transformer
+from .transformer import make_masks as make_masks
+from .transformer import sequence_loss as sequence_loss
+from .transformer import shift_right as shift_right
+from .vision_transformer import VisionTransformer as VisionTransformer
+from .vision_transformer import add_positions as add_positions
+from .vision_transformer import count_parameters as count_parameters
+from .vision_transformer import interpolate_positions as interpolate_positions
+from .vision_transformer import prepend_class_token as prepend_class_token
+
+__version__: str
