@@ -147,6 +147,96 @@ def test_the_jacobian_is_the_derivative_of_the_softmax(logits):
     torch.testing.assert_close(jacobian.sum(-1), torch.zeros(3, 5, dtype=torch.float64))
 
 
+@given(
+    arrays.arrays("float64", (2, 3, 5), elements=st.floats(-1e3, 1e3)),
+    st.integers(-3, 2),
+    st.floats(-1e3, 1e3),
+)
+def test_softmax_is_torchs_along_any_axis_and_blind_to_a_shift(numbers, dim, shift):
+    x = torch.from_numpy(numbers)
+    torch.testing.assert_close(plenary.softmax(x, dim), x.softmax(dim), rtol=1e-12, atol=1e-15)
+    torch.testing.assert_close(plenary.softmax(x, dim).sum(dim), torch.ones_like(x.sum(dim)))
+    torch.testing.assert_close(plenary.softmax(x + shift, dim), x.softmax(dim), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_softmax_has_torchs_gradient_and_survives_large_numbers(dtype):
+    x, other = (
+        (1000 * inputs(dtype=dtype)[0]).requires_grad_(),
+        (1000 * inputs(dtype=dtype)[0]).requires_grad_(),
+    )
+    weight = inputs(dtype=dtype, seed=5)[0]
+    assert x.exp().isinf().any(), "the probe should overflow a naive softmax"
+    (plenary.softmax(x, -1) * weight).sum().backward()
+    (other.softmax(-1) * weight).sum().backward()
+    assert x.grad is not None
+    torch.testing.assert_close(x.grad, other.grad)
+
+
+def test_a_small_softmax_is_exactly_what_can_be_worked_out_by_hand():
+    p = plenary.softmax(torch.tensor([0.0, math.log(3.0)], dtype=torch.float64), dim=0)
+    torch.testing.assert_close(p, torch.tensor([0.25, 0.75], dtype=torch.float64))
+    assert torch.equal(plenary.softmax(torch.tensor(7.0), dim=0), torch.tensor(1.0))
+
+
+def test_a_soft_lookup_is_the_kernel_weighted_average():
+    """Nadaraya and Watson, written out in Python's floats."""
+    query, keys, values = inputs()[0][0], inputs()[1], inputs()[2]
+    kernel = [
+        math.exp(-sum((float(q) - float(k)) ** 2 for q, k in zip(query, key, strict=True)) / 14)
+        for key in keys
+    ]
+    expected = [
+        sum(w * float(v) for w, v in zip(kernel, column, strict=True)) / sum(kernel) for column in values.T
+    ]
+    assert plenary.soft_lookup(query, keys, values, temperature=7.0).tolist() == pytest.approx(
+        expected, abs=1e-12
+    )
+
+
+@given(st.integers(0, 2**32), st.floats(0.01, 100.0), st.permutations(range(S)))
+def test_a_soft_lookup_stays_among_its_values_whatever_their_order(seed, temperature, order):
+    queries, keys, values = inputs(seed=seed)
+    output = plenary.soft_lookup(queries[0], keys, values, temperature)
+    assert (output <= values.amax(0) + 1e-12).all()
+    assert (output >= values.amin(0) - 1e-12).all()
+    shuffled = plenary.soft_lookup(queries[0], keys[order], values[order], temperature)
+    torch.testing.assert_close(shuffled, output)
+
+
+def test_a_cold_lookup_takes_the_nearest_value_and_a_hot_one_the_mean():
+    queries, keys, values = inputs()
+    nearest = (queries[0] - keys).norm(dim=-1).argmin()
+    torch.testing.assert_close(plenary.soft_lookup(queries[0], keys, values, 1e-4), values[nearest])
+    torch.testing.assert_close(plenary.soft_lookup(queries[0], keys, values, 1e9), values.mean(0))
+
+
+@pytest.mark.parametrize("front", [(), (B,), (B, H)])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gradients_by_hand_are_autograds(front, masked, dtype):
+    mask = some_mask(T, S) if masked else None
+    tensors = query, key, value = inputs(*front, dtype=dtype, grad=True)
+    output, _ = plenary.scaled_dot_product_attention(query, key, value, mask)
+    cotangent = torch.randn(output.shape, generator=torch.Generator().manual_seed(2)).to(dtype)
+    expected = torch.autograd.grad(output, tensors, cotangent)
+    query, key, value = (tensor.detach() for tensor in tensors)
+    found = plenary.attention_backward(cotangent, query, key, value, mask)
+    for mine, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=10 * tolerance(dtype))
+
+
+def test_by_hand_what_is_forbidden_has_no_gradient():
+    query, key, value = inputs()
+    mask = some_mask(T, S)
+    mask[:, 3] = False
+    cotangent = inputs(seed=9)[2][:T]
+    of_query, of_key, of_value = plenary.attention_backward(cotangent, query, key, value, mask)
+    assert (of_query[0] == 0).all()
+    assert (of_key[3] == 0).all()
+    assert (of_value[3] == 0).all()
+
+
 def test_masks_hold_what_they_say():
     assert plenary.causal_mask(3).tolist() == [
         [True, False, False],
@@ -211,6 +301,32 @@ AS_A_LIST: Any = [[1.0]]
             r"its own shape is \(2, 5, 7\)",
         ),
         (lambda: functional.softmax_jacobian(torch.tensor(1.0)), ValueError, "at least 1 axes"),
+        (lambda: functional.softmax(torch.arange(3), 0), TypeError, "softmax: x must be floating point"),
+        (
+            lambda: functional.soft_lookup(QUERY[0, 0], KEY[0], VALUE[0], 0.0),
+            ValueError,
+            "temperature is 0.0",
+        ),
+        (
+            lambda: functional.soft_lookup(QUERY[0, 0], KEY[0], VALUE[0], math.nan),
+            ValueError,
+            "must be positive",
+        ),
+        (
+            lambda: functional.soft_lookup(QUERY[0, 0], VALUE[0], VALUE[0], 1.0),
+            ValueError,
+            "width d .* query has 11 .* keys has 13",
+        ),
+        (
+            lambda: functional.soft_lookup(QUERY[0, 0], KEY[0], VALUE[0, 1:], 1.0),
+            ValueError,
+            "number n .* keys has 7 .* values has 6",
+        ),
+        (
+            lambda: functional.attention_backward(KEY, QUERY, KEY, VALUE),
+            ValueError,
+            r"the output's shape \(2, 5, 13\); its own is \(2, 7, 11\)",
+        ),
         (lambda: functional.causal_mask(-1), ValueError, "length is -1"),
         (lambda: functional.padding_mask(torch.tensor([4]), 3), ValueError, "between 0 and max_length = 3"),
         (

@@ -1,8 +1,10 @@
 """Is the package light to import, does it export what it says, and does its command answer?"""
 
+import ast
 import subprocess
 import sys
 from importlib.metadata import version
+from importlib.resources import files
 
 import pytest
 from click.testing import CliRunner
@@ -17,23 +19,73 @@ def run(code: str) -> str:
 
 
 def test_every_exported_name_is_there():
-    assert sorted(plenary.__all__) == plenary.__all__
-    assert set(plenary.__all__) <= set(dir(plenary))
-    for name in plenary.__all__:
-        assert getattr(plenary, name).__doc__
-    with pytest.raises(AttributeError, match="no attribute 'atention'"):
-        plenary.atention  # noqa: B018
+    names = vars(plenary)["__all__"]
+    assert sorted(set(names)) == names
+    assert set(names) <= set(dir(plenary))
+    for name in names:
+        exported = getattr(plenary, name)
+        assert exported.__doc__, f"{name} has no docstring"
+        assert exported.__name__ == name
+        assert exported.__module__.startswith("plenary.")
+    with pytest.raises(AttributeError, match="No plenary attribute atention"):
+        vars(plenary)["__getattr__"]("atention")
+
+
+def test_the_stub_lists_what_is_exported_and_each_name_by_itself():
+    """`from .module import name as name`: type checkers take only this form for an export."""
+    stub = ast.parse(files("plenary").joinpath("__init__.pyi").read_text())
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    names = [alias.name for node in imports for alias in node.names]
+    assert all(alias.asname == alias.name for node in imports for alias in node.names)
+    assert sorted(names) == vars(plenary)["__all__"]
 
 
 def test_import_plenary_does_not_import_torch():
     assert run("import sys, plenary; print('torch' in sys.modules)") == "False"
 
 
-def test_models_import_no_plots_widgets_or_graders():
-    heavy = "{'matplotlib', 'ipywidgets', 'anywidget', 'nbgrader', 'jupytext', 'IPython'}"
-    imports = "import sys, plenary.functional, plenary.checks; plenary.checks.exercises()"
-    code = f"{imports}; print({heavy} & set(sys.modules))"
-    assert run(code) == "set()"
+def test_import_plenary_costs_next_to_nothing():
+    """Under 0.1 s and 20 MB, in the best of three: the machine may be busy with something else."""
+    code = """
+import resource, time
+memory, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+import plenary
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory)
+"""
+    costs = [tuple(map(float, run(code).split())) for _ in range(3)]
+    assert min(seconds for seconds, _ in costs) < 0.1
+    assert min(kilobytes for _, kilobytes in costs) < 20_000
+
+
+MODELS = [
+    "attention",
+    "cache",
+    "class_token",
+    "convert",
+    "decoder",
+    "decoding",
+    "encoder",
+    "feed_forward",
+    "functional",
+    "norm",
+    "patches",
+    "position",
+    "transformer",
+    "vision_transformer",
+]
+HEAVY = {"matplotlib", "ipywidgets", "anywidget", "nbgrader", "jupytext", "IPython"}
+
+
+def test_checks_import_no_plots_widgets_or_graders():
+    code = "import sys, plenary.checks; plenary.checks.exercises()"
+    assert not HEAVY & set(run(f"{code}; print(*sys.modules)").split())
+
+
+def test_models_import_torch_and_einops_and_little_else():
+    """Not even the libraries whose weights they read."""
+    peers = {"torchvision", "timm", "sklearn", "scipy", "pandas", "plenary.plotting", "plenary.checks"}
+    imports = ", ".join(f"plenary.{name}" for name in MODELS)
+    assert not (HEAVY | peers) & set(run(f"import sys, {imports}; print(*sys.modules)").split())
 
 
 def test_help_answers_without_torch():

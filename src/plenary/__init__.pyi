@@ -4,6 +4,9 @@ from .attention import MultiHeadAttention as MultiHeadAttention
 from .attention import merge_heads as merge_heads
 from .attention import split_heads as split_heads
 from .cache import KeyValueCache as KeyValueCache
+from .class_token import add_positions as add_positions
+from .class_token import interpolate_positions as interpolate_positions
+from .class_token import prepend_class_token as prepend_class_token
 from .decoder import Decoder as Decoder
 from .decoder import DecoderLayer as DecoderLayer
 from .decoding import beam_search as beam_search
@@ -41,9 +44,6 @@ from .transformer import make_masks as make_masks
 from .transformer import sequence_loss as sequence_loss
 from .transformer import shift_right as shift_right
 from .vision_transformer import VisionTransformer as VisionTransformer
-from .vision_transformer import add_positions as add_positions
 from .vision_transformer import count_parameters as count_parameters
-from .vision_transformer import interpolate_positions as interpolate_positions
-from .vision_transformer import prepend_class_token as prepend_class_token
 
 __version__: str

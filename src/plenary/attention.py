@@ -91,17 +91,20 @@ class MultiHeadAttention(nn.Module):
             The output (B, T, D), and the weights (B, H, T, S) of every head before dropout, or `None`.
 
         Raises:
-            TypeError: the mask is not boolean, or the inputs' dtypes differ.
-            ValueError: a width is not D, key and value differ in length, or the mask does not broadcast.
+            TypeError: the mask is not boolean.
+            ValueError: an input is not (batch, length, D), the batches differ, key and value differ in length, the
+                mask does not broadcast, or rotary positions meet a cache that does not grow.
         """
         expect.width("MultiHeadAttention", self.embed_dim, query=query, key=key, value=value)
+        expect.same_size("MultiHeadAttention", "batch (first axis)", 0, query=query, key=key, value=value)
         expect.same_size("MultiHeadAttention", "length S (last axis but one)", -2, key=key, value=value)
         q = split_heads(self.q_proj(query), self.num_heads)
         if self.rotary is not None:
-            q = self.rotary(q, offset=len(cache) if cache is not None else 0)
+            q = self.rotary(q, offset=self._offset(cache))
         k, v = self._keys_and_values(key, value, cache)
         if mask is not None:
             expect.mask("MultiHeadAttention", mask, torch.Size([*q.shape[:-1], k.shape[-2]]))
+            mask = torch.atleast_2d(mask)  # the fused kernel takes no mask with one axis
         p = self.dropout if self.training else 0.0
         if not need_weights:
             attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=p)
@@ -119,5 +122,16 @@ class MultiHeadAttention(nn.Module):
         k = split_heads(self.k_proj(key), self.num_heads)
         v = split_heads(self.v_proj(value), self.num_heads)
         if self.rotary is not None:
-            k = self.rotary(k, offset=len(cache) if cache is not None else 0)
+            k = self.rotary(k, offset=self._offset(cache))
         return (k, v) if cache is None else cache.extend(k, v)
+
+    def _offset(self, cache: KeyValueCache | None) -> int:
+        """How many positions came before this call."""
+        if cache is None:
+            return 0
+        if not cache.grows:
+            raise ValueError(
+                "MultiHeadAttention: rotary positions need a cache that grows (self-attention), to count how far "
+                "the queries have come; this one was made with grows=False."
+            )
+        return len(cache)

@@ -16,7 +16,17 @@ State = dict[str, Tensor]
 
 
 def multi_head_attention(state: Mapping[str, Tensor]) -> State:
-    """From `torch.nn.MultiheadAttention`, whose three projections are one matrix."""
+    """From `torch.nn.MultiheadAttention`, whose three projections are one matrix.
+
+    Raises:
+        ValueError: it has other parts (keys or values of another width, or learned ones that are added).
+    """
+    for name in state:
+        if not re.fullmatch(r"(in_proj_|out_proj\.)(weight|bias)", name):
+            raise ValueError(
+                "multi_head_attention: expected in_proj_weight, in_proj_bias and out_proj of an attention whose "
+                f"queries, keys and values have one width; it has {name}, which MultiHeadAttention has not."
+            )
     renamed = {name: tensor for name, tensor in state.items() if name.startswith("out_proj.")}
     for kind in ("weight", "bias"):
         if f"in_proj_{kind}" in state:
@@ -156,7 +166,8 @@ TIMM_NAMES = (
 def _plain_timm(model: Any, state: Mapping[str, Tensor]) -> None:
     """Raise unless the model has the parts of ours and no others."""
     unknown = [name for name in state if not re.fullmatch(TIMM_NAMES, name)]
-    needed = ("cls_token", "pos_embed", "norm.weight", "head.weight", "blocks.0.attn.qkv.bias")
+    layer = ("blocks.0.attn.qkv.bias", "blocks.0.attn.proj.bias", "blocks.0.norm1.bias")
+    needed = ("cls_token", "pos_embed", "norm.weight", "norm.bias", "head.weight", *layer)
     missing = [name for name in needed if name not in state]
     if unknown:
         found = f"it has {unknown[0]}"
@@ -164,13 +175,20 @@ def _plain_timm(model: Any, state: Mapping[str, Tensor]) -> None:
         found = f"it lacks {missing[0]}"
     elif model.global_pool not in TIMM_POOLS:
         found = f"its global_pool is {model.global_pool!r}"
+    elif model.global_pool == "avg" and model.pool_include_prefix:
+        found = "its mean includes the class token"
+    elif model.no_embed_class:
+        found = "its class token has no position"
+    elif len(set(model.patch_embed.patch_size)) > 1:
+        found = f"its patches are {' x '.join(map(str, model.patch_embed.patch_size))}"
     elif not isinstance(model.blocks[0].mlp.act, nn.GELU):
         found = f"its activation is {type(model.blocks[0].mlp.act).__name__}"
     else:
         return
     raise ValueError(
-        "from_timm: expected a plain Vision Transformer (class token, learned positions, biases, GELU, a norm "
-        f"before the head, pooling by token or avg); {found}."
+        "from_timm: expected a plain Vision Transformer (square patches, class token, learned positions, "
+        "biases, GELU, a norm before the head, pooling by the class token or by the mean of the patches); "
+        f"{found}."
     )
 
 

@@ -122,7 +122,7 @@ def beam_search(
         ended = torch.zeros(batch, beam_size, dtype=torch.bool, device=device)
         ranking = total
         for _ in range(max_length):
-            log_p = steps.next_logits(tokens).log_softmax(dim=-1).view(batch, beam_size, -1).float()
+            log_p = steps.next_logits(tokens).float().log_softmax(dim=-1).view(batch, beam_size, -1)
             vocab_size = log_p.shape[-1]
             # What has ended goes on with EOS, at no cost.
             only_eos = torch.full((vocab_size,), -torch.inf, device=device)

@@ -50,11 +50,11 @@ def mask(function: str, mask: Tensor, shape: torch.Size) -> None:
 
 
 def width(function: str, expected: int, **tensors: Tensor) -> None:
-    """Raise unless the last axis of every tensor has the expected size."""
+    """Raise unless every tensor is (batch, length, width) with the expected width."""
     for name, tensor in tensors.items():
-        if tensor.ndim == 0 or tensor.shape[-1] != expected:
+        if tensor.ndim != 3 or tensor.shape[-1] != expected:
             raise ValueError(
-                f"{function}: the last axis of {name} must have the model's width, {expected}; "
+                f"{function}: {name} must be (batch, length, {expected}), {expected} being the model's width; "
                 f"its shape is {tuple(tensor.shape)}."
             )
 

@@ -23,8 +23,8 @@ def frequencies(embed_dim: int, base: float = BASE) -> Float[Tensor, " half"]:
     """
     if embed_dim < 2 or embed_dim % 2:
         raise ValueError(
-            f"sinusoidal positions: embed_dim is {embed_dim}; sines and cosines come in pairs, so it must be "
-            f"even. Take {max(2, embed_dim + 1)}."
+            f"positions: the width is {embed_dim}; sines and cosines come in pairs, so it must be even. "
+            f"Take {max(2, embed_dim + 1)}."
         )
     return base ** (-torch.arange(0, embed_dim, 2, dtype=torch.float64) / embed_dim)
 
@@ -146,16 +146,15 @@ class RotaryEncoding(nn.Module):
     Source: Su et al. (2021), RoFormer, equation 34; pairs are neighbouring features, as there.
     """
 
-    frequencies: Tensor
-
     def __init__(self, head_dim: int, base: float = BASE) -> None:
         super().__init__()
-        self.register_buffer("frequencies", frequencies(head_dim, base), persistent=False)
+        # Not a buffer: `model.bfloat16()` would round it, and late positions would turn by other angles.
+        self._frequencies = frequencies(head_dim, base)
 
     def forward(self, x: Float[Tensor, "*batch T d_k"], offset: int = 0) -> Float[Tensor, "*batch T d_k"]:
         """Turn row t by the angles of position offset + t."""
-        positions = torch.arange(offset, offset + x.shape[-2], device=x.device, dtype=torch.float64)
-        angles = positions.outer(self.frequencies.to(torch.float64))
-        sin, cos = angles.sin().to(x.dtype), angles.cos().to(x.dtype)
+        # On the CPU, for not every accelerator has float64.
+        angles = torch.arange(offset, offset + x.shape[-2], dtype=torch.float64).outer(self._frequencies)
+        sin, cos = angles.sin().to(x), angles.cos().to(x)
         even, odd = x[..., 0::2], x[..., 1::2]
         return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)

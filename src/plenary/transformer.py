@@ -34,8 +34,16 @@ def sequence_loss(
 ) -> Float[Tensor, ""]:
     """Cross-entropy in nats, averaged over the real tokens of the whole batch; 0 when there are none.
 
+    Raises:
+        ValueError: logits and targets are of different batches or lengths.
+
     Label smoothing: Szegedy et al. (2016), Rethinking the Inception Architecture, section 7.
     """
+    if logits.shape[:-1] != targets.shape:
+        raise ValueError(
+            f"sequence_loss: logits (B, T, V) and targets (B, T) must agree on B and T; their shapes are "
+            f"{tuple(logits.shape)} and {tuple(targets.shape)}."
+        )
     total = F.cross_entropy(
         logits.flatten(0, 1),
         targets.flatten(),

@@ -5,63 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from plenary import convert
+from plenary.class_token import add_positions, interpolate_positions, prepend_class_token
 from plenary.encoder import EncoderLayer
 from plenary.norm import LayerNorm
 from plenary.patches import PatchEmbedding, patch_grid
-
-
-def prepend_class_token(
-    x: Float[Tensor, "B N D"], class_token: Float[Tensor, "1 1 D"]
-) -> Float[Tensor, "B N1 D"]:
-    """Put the same class token in front of every sequence: (B, N, D) to (B, N + 1, D)."""
-    return torch.cat([class_token.expand(len(x), -1, -1), x], dim=1)
-
-
-def add_positions(x: Float[Tensor, "B N1 D"], positions: Float[Tensor, "1 M1 D"]) -> Float[Tensor, "B N1 D"]:
-    """Add a position to every token, the class token's included.
-
-    Raises:
-        ValueError: there are not as many positions as tokens.
-    """
-    if x.shape[-2:] != positions.shape[-2:]:
-        raise ValueError(
-            f"add_positions: {x.shape[-2]} tokens of width {x.shape[-1]} need as many positions; there are "
-            f"{positions.shape[-2]} of width {positions.shape[-1]}. For a picture of another size, "
-            "interpolate_positions makes them."
-        )
-    return x + positions
-
-
-def interpolate_positions(
-    positions: Float[Tensor, "1 _ D"], old_grid: tuple[int, int], new_grid: tuple[int, int]
-) -> Float[Tensor, "1 _ D"]:
-    """Stretch learned positions to another grid of patches: (1, 1 + h w, D) to (1, 1 + h' w', D).
-
-    The patches' positions are treated as a picture with D channels and resized bicubically (align_corners=False,
-    antialias=False); the class token's position is kept.
-
-    Raises:
-        ValueError: there are not 1 + h w positions, or a side of the new grid is less than 1.
-
-    Source: Dosovitskiy et al. (2021), An Image is Worth 16x16 Words, section 3.2.
-    """
-    height, width = old_grid
-    if positions.shape[1] != 1 + height * width:
-        raise ValueError(
-            f"interpolate_positions: a grid of {height} x {width} has 1 + {height * width} positions with the "
-            f"class token's; {positions.shape[1]} came."
-        )
-    if min(new_grid) < 1:
-        raise ValueError(f"interpolate_positions: the new grid is {new_grid}; both sides must be 1 or more.")
-    of_class, of_patches = positions[:, :1], positions[:, 1:]
-    picture = of_patches.unflatten(1, (height, width)).permute(0, 3, 1, 2)
-    resized = F.interpolate(picture, size=new_grid, mode="bicubic", align_corners=False, antialias=False)
-    return torch.cat([of_class, resized.flatten(2).mT], dim=1)
 
 
 def count_parameters(
@@ -125,7 +76,7 @@ class VisionTransformer(nn.Module):
         eps: of all norms.
 
     Raises:
-        ValueError: sizes that do not divide, or another pool.
+        ValueError: sizes that do not divide, no layer, or another pool.
 
     Source: Dosovitskiy et al. (2021), An Image is Worth 16x16 Words, equations 1 to 4.
     """
@@ -147,6 +98,8 @@ class VisionTransformer(nn.Module):
         super().__init__()
         if pool not in ("class", "mean"):
             raise ValueError(f'VisionTransformer: pool is {pool!r}; expected "class" or "mean".')
+        if num_layers < 1:
+            raise ValueError(f"VisionTransformer: num_layers is {num_layers}; it must be 1 or more.")
         self.image_size = _pair(image_size)
         self.grid = patch_grid("VisionTransformer", *self.image_size, patch_size)
         self.pool = pool
