@@ -6,8 +6,8 @@
 On the CPU both train at the same time, each on a core of its own, so that noise hits them alike; on CUDA one after
 the other, at the sizes of ViT-Lite-7/4. Each first runs one epoch of 2,560 images to see how fast it is here, and
 then gets as many epochs as fit in the minutes. What counts is the accuracy of the last weights; nothing is chosen
-by the test images. Published neighbours at 200 epochs: ViT-Lite-7/4 91.4 %, CVT-6/4 92.6 %, CCT-6/3x1 94.8 % (Hassani
-et al., 2021, Escaping the Big Data Paradigm with Compact Transformers, table 2).
+by the test images. Published neighbours at 200 epochs: ViT-Lite-7/4 91.4 %, CVT-6/4 92.6 %, CCT-6/3x1 94.8 %
+(Hassani et al., 2021, Escaping the Big Data Paradigm with Compact Transformers, table 2).
 """
 
 import argparse

@@ -7,10 +7,12 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+import torch
 
 from plenary import palette
-from plenary.plotting import Picture, colour, figure, show
+from plenary.plotting import Picture, attention_heatmap, colour, figure, overlay, show, training_curves
 
 
 def draw(alt: str = "The score rises with the width and then falls", height: float = 2.0) -> Picture:
@@ -130,3 +132,141 @@ def test_are_several_panels_passed_on():
     assert len(axes) == 2  # type: ignore[arg-type]
     assert fig.get_size_inches().tolist() == [4.8, 2.0]
     plt.close(fig)
+
+
+# Sizes are prime and different, so that rows and columns cannot be swapped.
+WEIGHTS = torch.randn(3, 5, 7, generator=torch.Generator().manual_seed(0)).softmax(-1)
+ROWS, COLUMNS = (
+    ["fünf", "Wörter", "sind", "nicht", "viel"],
+    ["but", "seven", "words", "are", "a", "few", "more"],
+)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that are shown, still with their parts."""
+    figures = []
+    for module in ("attention", "curves"):
+        monkeypatch.setattr(
+            f"plenary.plotting.{module}.show", lambda fig, alt: figures.append(fig) or show(fig, alt)
+        )
+    return figures
+
+
+def opacities(ax, rows: int, columns: int) -> np.ndarray:
+    """What each cell of a panel is covered with, read from the squares that were drawn."""
+    found = np.zeros((rows, columns))
+    for patch in ax.patches:
+        corners = patch.get_path().vertices.reshape(-1, 5, 2)
+        for column, row in corners.min(axis=1).astype(int):
+            found[row, column] += patch.get_alpha()
+    return found
+
+
+def test_is_every_weight_drawn_where_its_query_and_its_key_meet(drawn):
+    attention_heatmap(WEIGHTS, ROWS, COLUMNS, alt="Three heads")
+    first, *_ = axes = drawn[0].axes
+    for ax, head in zip(axes[:3], WEIGHTS, strict=True):
+        np.testing.assert_allclose(opacities(ax, 5, 7), head, atol=1 / 80)
+        assert ax.get_ylim() == (5, 0), "the first query stands on top"
+    assert [text.get_text() for text in first.get_yticklabels()] == ROWS
+    assert [text.get_text() for text in axes[2].get_xticklabels()] == COLUMNS
+    assert [ax.get_title(loc="left") for ax in axes[:3]] == ["head 0", "head 1", "head 2"]
+
+
+def test_are_the_weights_of_a_small_map_written_in_it(drawn):
+    attention_heatmap(WEIGHTS[0], alt="One head")
+    texts = list(drawn[0].axes[0].texts)
+    assert [text.get_text() for text in texts] == [f"{w:.2f}" for w in WEIGHTS[0].flatten().tolist()]
+    assert texts[9].get_position() == (2.5, 1.5)
+
+
+def test_do_many_tokens_leave_room_for_their_names(drawn):
+    names = [f"token{i}" for i in range(67)]
+    attention_heatmap(torch.eye(67), names, alt="Everyone listens to himself")
+    shown = [text.get_text() for text in drawn[0].axes[0].get_xticklabels()]
+    assert 10 < len(shown) < 40
+    assert shown == names[:: 67 // len(shown) + 1]
+
+
+def test_does_an_attention_picture_take_what_a_model_gives():
+    weights = WEIGHTS.to(torch.bfloat16).requires_grad_()
+    assert "plenary-accent" in attention_heatmap(weights, alt="Half precision with a gradient").svg
+    image = torch.rand(1, 4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert "data:image/png" in overlay(image, torch.ones(2, 3), alt="All patches alike").svg
+
+
+def test_do_attention_pictures_follow_the_page_and_repeat():
+    for make in (
+        lambda: attention_heatmap(WEIGHTS, ROWS, COLUMNS, alt="Three heads"),
+        lambda: overlay(np.full((3, 4, 6), 0.5), np.eye(2, 3), alt="Two patches"),
+        lambda: training_curves(
+            [{"epoch": 1, "validation_loss": 2.0}, {"epoch": 2, "validation_loss": 1.0}], alt="It falls"
+        ),
+    ):
+        svg = make().svg
+        assert svg == make().svg
+        assert palette.light("accent") not in re.sub(r"var\([^)]*\)", "", svg)
+        assert ET.fromstring(svg).get("aria-label")
+
+
+def test_does_a_map_cover_the_patch_that_it_names(drawn):
+    shares = np.array([[0.1, 0.0, 0.2], [0.0, 0.4, 0.3]])
+    overlay(np.zeros((4, 9)), shares, alt="The patch in the middle of the second row")
+    left, right = drawn[0].axes
+    np.testing.assert_allclose(opacities(right, 2, 3), 0.85 * shares / 0.4, atol=1 / 80)
+    assert left.images[0].get_extent() == [0, 3, 2, 0]
+    assert "up to 40%" in right.get_title(loc="left")
+
+
+def test_are_curves_named_at_their_ends_and_gaps_left_out(drawn):
+    rows = [
+        {"epoch": 1, "step": 7, "loss": 2.0, "validation_loss": None, "validation_accuracy": 0.5},
+        {"epoch": 2, "step": 14, "loss": 1.0, "validation_loss": 1.1, "validation_accuracy": 0.75},
+    ]
+    training_curves(rows, alt="The loss halves", against="step")
+    loss, accuracy = drawn[0].axes
+    assert [line.get_xydata().tolist() for line in loss.lines] == [[[7, 2.0], [14, 1.0]], [[14, 1.1]]]
+    assert accuracy.lines[0].get_xydata().tolist() == [[7, 50.0], [14, 75.0]]
+    assert [(text.get_text(), text.xy) for text in loss.texts] == [
+        ("training", (14, 1.0)),
+        ("validation", (14, 1.1)),
+    ]
+    # Ends this near each other would print over each other.
+    assert [text.get_verticalalignment() for text in loss.texts] == ["top", "bottom"]
+    assert (loss.get_ylabel(), accuracy.get_ylabel(), accuracy.get_xlabel()) == (
+        "loss (nats)",
+        "accuracy (%)",
+        "step",
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: attention_heatmap(WEIGHTS[None], alt="a"), r"got \(1, 3, 5, 7\). Of a batch, take one"),
+        (lambda: attention_heatmap(WEIGHTS * 9, alt="a"), "these run from .* scores before the softmax"),
+        (lambda: attention_heatmap(WEIGHTS * np.nan, alt="a"), "these run from nan to nan"),
+        (lambda: attention_heatmap(WEIGHTS, COLUMNS, alt="a"), r"expected 5 rows, got 7: \['but'"),
+        (lambda: attention_heatmap(WEIGHTS, ROWS, ROWS, alt="a"), "expected 7 columns, got 5"),
+        (lambda: attention_heatmap(WEIGHTS, alt="a", titles=["one"]), "expected 3 titles, got 1"),
+        (
+            lambda: attention_heatmap(torch.zeros(2, 101, 101), alt="a"),
+            "20,402 cells; a page shows up to 10,000",
+        ),
+        (lambda: attention_heatmap(WEIGHTS, alt=" "), "expected alternative text"),
+        (lambda: overlay(torch.zeros(2, 4, 6), torch.ones(2, 3), alt="a"), r"got \(2, 4, 6\) and \(2, 3\)"),
+        (lambda: overlay(torch.zeros(4, 6), torch.ones(3, 2), alt="a"), "4 x 6 does not divide into 3 x 2"),
+        (lambda: overlay(torch.full((4, 6), -1.0), torch.ones(2, 3), alt="a"), "from -1 to -1"),
+        (lambda: overlay(torch.zeros(4, 6), -torch.ones(2, 3), alt="a"), "the map has -1"),
+        (lambda: training_curves([], alt="a"), "expected rows with a column 'epoch', got no rows"),
+        (lambda: training_curves([{"loss": 1.0}], alt="a"), "got a row with loss"),
+        (lambda: training_curves([{"epoch": 1, "seconds": 2}], alt="a"), "got epoch, seconds"),
+    ],
+)
+def test_are_numbers_that_make_no_picture_refused(call, said):
+    before = plt.get_fignums()
+    with pytest.raises(ValueError, match=said):
+        call()
+    for number in set(plt.get_fignums()) - set(before):
+        plt.close(number)

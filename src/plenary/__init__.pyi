@@ -25,6 +25,11 @@ from .functional import scaled_dot_product_attention as scaled_dot_product_atten
 from .functional import soft_lookup as soft_lookup
 from .functional import softmax as softmax
 from .functional import softmax_jacobian as softmax_jacobian
+from .introspection import attention_rollout as attention_rollout
+from .introspection import class_attention_map as class_attention_map
+from .introspection import count_flops as count_flops
+from .introspection import parameter_table as parameter_table
+from .introspection import record_attention as record_attention
 from .norm import LayerNorm as LayerNorm
 from .patches import PatchEmbedding as PatchEmbedding
 from .patches import linear_weight_from_conv as linear_weight_from_conv
@@ -37,6 +42,10 @@ from .position import TokenEmbedding as TokenEmbedding
 from .position import is_permutation_equivariant as is_permutation_equivariant
 from .position import rotation_matrix as rotation_matrix
 from .position import sinusoidal_encoding as sinusoidal_encoding
+from .training import evaluate as evaluate
+from .training import parameter_groups as parameter_groups
+from .training import warmup_cosine as warmup_cosine
+from .training import warmup_lr as warmup_lr
 from .transformer import LanguageModel as LanguageModel
 from .transformer import TinyTransformer as TinyTransformer
 from .transformer import Transformer as Transformer

@@ -75,3 +75,47 @@ def kill_matrix(seeds: int) -> None:
     click.echo(f"{len(outcomes)} candidates at {seeds} seeds, {misses} misses")
     if misses:
         raise click.ClickException(f"{misses} of the candidates above are not judged as they should be.")
+
+
+@main.command()
+@click.argument("task")
+@click.option("--run-dir", type=click.Path(file_okay=False, path_type=Path), help="Default: runs/TASK.")
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Default: $PLENARY_DATA.")
+@click.option("--epochs", type=int, help="How often every sample is seen.")
+@click.option("--batch-size", type=int, help="Samples in a step, over all processes together.")
+@click.option("--learning-rate", type=float, help="The highest, reached after the warm-up.")
+@click.option("--seed", type=int, help="The run follows from the data and this.")
+@click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Of matrix products.")
+@click.option("--compile/--no-compile", default=None, help="Compile the model first.")
+@click.option("--checkpoint-seconds", type=float, help="How much work may be lost at most.")
+@click.option("--workers", type=int, help="Processes that load data.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--parallel", type=click.Choice(["ddp", "fsdp"]), default="ddp", show_default=True)
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
+@click.option("--overwrite", is_flag=True, help="Start anew, although the folder holds a run.")
+def train(
+    task: str,
+    run_dir: Path | None,
+    data_dir: Path | None,
+    device: str,
+    parallel: str,
+    resume: bool,
+    overwrite: bool,
+    **numbers: object,
+) -> None:
+    """Train a model on TASK: digits, fashion-mnist, cifar10, images, reverse, sort, recall, multi30k, shakespeare.
+
+    What is not given is taken from the task's recipe, or with --resume from the run. Several processes:
+    torchrun --nproc-per-node 2 -m plenary.cli train TASK
+    """
+    from plenary.training.command import run
+
+    given = {name: value for name, value in numbers.items() if value is not None}
+    try:
+        run(task, run_dir or Path("runs") / task, data_dir, device, parallel, resume, overwrite, given)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()
