@@ -1,7 +1,7 @@
 """Run the benchmarks and put what they print into README.md, under the command that printed it.
 
     .venv/bin/python benchmarks/write.py               # all, about an hour and a half on two quiet cores
-    .venv/bin/python benchmarks/write.py attention     # those whose command has this word in it
+    .venv/bin/python benchmarks/write.py attention     # that command, or those with this word in them
 
 A block of README.md that begins with `<!-- run: COMMAND -->` and ends with `<!-- end -->` is replaced by COMMAND's
 output. CIFAR-10 is looked for where PLENARY_DATA says.
@@ -22,6 +22,7 @@ def main() -> None:
     words = sys.argv[1:]
     text = README.read_text(encoding="utf-8")
     commands = [command for command in BLOCK.findall(text) if not words or any(w in command for w in words)]
+    commands = [command for command in commands if command in words] or commands
     if not commands:
         raise SystemExit(f"{README}: no command there has {' or '.join(words)} in it.")
     for command in commands:

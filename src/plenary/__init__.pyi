@@ -1,5 +1,9 @@
 """What `plenary` exports: the one list of it, read by type checkers and by `plenary` itself."""
 
+from . import data as data
+from . import introspection as introspection
+from . import plotting as plotting
+from . import training as training
 from .attention import MultiHeadAttention as MultiHeadAttention
 from .attention import merge_heads as merge_heads
 from .attention import split_heads as split_heads

@@ -178,6 +178,7 @@ def test_what_was_decoded_is_kept_until_its_source_changes_or_it_is_damaged(tmp_
     original.write_bytes(b"three")
     assert (length(), length(), len(made)) == (5, 5, 2)
     for file in cache.iterdir():
+        assert file.stat().st_mode == original.stat().st_mode, "others may read it too"
         file.write_bytes(file.read_bytes()[:20])
     assert (length(), length(), len(made)) == (5, 5, 3)
 

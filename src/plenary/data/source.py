@@ -182,7 +182,7 @@ def kept(
     The file's name holds a hash of the sources' paths, sizes and times, so other sources are decoded anew.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file, save
 
     stamps = [(str(file.absolute()), file.stat().st_size, file.stat().st_mtime_ns) for file in sources]
     key = hashlib.sha256(repr(stamps).encode()).hexdigest()[:12]
@@ -195,7 +195,7 @@ def kept(
     tensors = make()
     try:
         with incomplete(path) as partial:
-            save_file(tensors, partial)
+            partial.write_bytes(save(tensors))  # save_file would make a file that nobody else may read
     except (OSError, SafetensorError) as error:
         warnings.warn(f"{name}: the decoded copy could not be kept at {path} ({error}).", stacklevel=3)
     return tensors

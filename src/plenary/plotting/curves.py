@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from plenary.plotting.picture import Picture, show
 from plenary.plotting.style import colour, figure
@@ -51,7 +52,9 @@ def training_figure(rows: Sequence[Row], against: str = "epoch") -> Figure:
         ax.margins(y=0.1)
         _part_the_names(ax)
         ax.set_ylabel(label)
-    axes.flat[-1].set_xlabel(against)  # type: ignore[attr-defined]
+    last: Axes = axes.flat[-1]  # type: ignore[attr-defined]
+    last.set_xlabel(against)
+    last.xaxis.set_major_locator(MaxNLocator(integer=True))
     return fig
 
 

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from plenary.decoding import evaluating
+
 IGNORE = -100
 """The target that counts for nothing, torch's own default."""
 
@@ -43,15 +45,12 @@ def means(loss: float, right: float, count: float) -> dict[str, float]:
     return {"loss": loss / count, "accuracy": right / count}
 
 
-@torch.no_grad()
 def totals(model: nn.Module, loader: Iterable[Sequence[Tensor]], ignore_index: int = IGNORE) -> Tensor:
     """The sums [loss, right answers, samples] on the model's device: what several processes can add up."""
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     # Sums over a long dataset need more digits than float32 has; Apple's devices have no float64.
     sums = torch.zeros(3, device=device, dtype=torch.float32 if device.type == "mps" else torch.float64)
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
+    with evaluating(model):
         for batch in loader:
             *inputs, targets = (tensor.to(device, non_blocking=True) for tensor in batch)
             logits = model(*inputs).float().flatten(0, -2)
@@ -60,7 +59,4 @@ def totals(model: nn.Module, loader: Iterable[Sequence[Tensor]], ignore_index: i
             # The ignored target is no class, so no answer is counted as right there.
             right = (logits.argmax(-1) == targets) & (targets != ignore_index)
             sums += torch.stack([loss, right.sum(), (targets != ignore_index).sum()]).to(sums)
-    finally:
-        for module, training in modes:
-            module.training = training
     return sums

@@ -91,37 +91,20 @@ def curves(run_dir: Path | str) -> Path:
     Raises:
         CheckpointError: the folder holds no log, or the log has no row.
     """
-    from plenary.plotting import colour, figure
+    import matplotlib.pyplot as plt
+
+    from plenary.plotting import colour, training_figure
 
     run_dir = Path(run_dir)
     path = run_dir / "log.csv"
     rows = read(path) if path.exists() else []
     if not rows:
         raise CheckpointError(f"{path}: expected the log of a run with at least one epoch; there is none.")
-    fig, axes = figure(height=4.4, nrows=2, sharex=True)
-    above, below = axes  # type: ignore[reportGeneralTypeIssues]: several panels come as an array
-    epochs = [row["epoch"] for row in rows]
-    for ax, column, label, shade in (
-        (above, "loss", "training", "muted"),
-        (above, "validation_loss", "validation", "accent"),
-        (below, "validation_accuracy", "validation", "accent"),
-    ):
-        values = [row[column] for row in rows]
-        ax.plot(epochs, values, color=colour(shade), marker="o" if len(rows) == 1 else None)
-        # Apart even where the curves meet.
-        up = column == max(("loss", "validation_loss"), key=lambda name: rows[-1][name])
-        place = {"xytext": (4, 0), "textcoords": "offset points", "va": "bottom" if up else "top"}
-        ax.annotate(label, (epochs[-1], values[-1]), color=colour(shade), **place)
-    above.set_ylabel("loss (nats)")
-    below.set_ylabel("accuracy")
-    below.set_xlabel("epoch")
-    below.xaxis.get_major_locator().set_params(integer=True)
+    fig = training_figure(rows)
     for suffix in ("png", "svg"):
         store.replace(
             run_dir / f"curves.{suffix}",
             lambda temporary, s=suffix: fig.savefig(temporary, format=s, dpi=150, facecolor=colour("paper")),
         )
-    import matplotlib.pyplot as plt
-
     plt.close(fig)
     return run_dir / "curves.png"
