@@ -5,8 +5,8 @@
 
 All contenders see the same stratified folds of scikit-learn's 1,797 digits (`plenary.data.digit_folds`): each is
 trained on four and tested on the fifth. The networks both follow the recipe of `plenary train digits`: its steps,
-its augmentation, everything. It was chosen on other folds (`--split 7`) than are reported, and reported is the end of
-training, not its best epoch.
+its augmentation, everything. It was chosen on other folds (`--split 7`) than are reported, and reported is the end
+of training, not its best epoch.
 
 - ViT: the `plenary.VisionTransformer` of `plenary train digits`.
 - CNN: four 3 x 3 convolutions with batch norm, of about as many parameters.

@@ -5,8 +5,10 @@ what is compared is the median over rounds; a slow minute hits all of them alike
 """
 
 import json
+import os
 import platform
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +18,17 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 Contender = Callable[[], object]
+
+
+def keep_memory() -> None:
+    """Start this script again with a C library that keeps what is freed.
+
+    Otherwise glibc hands large blocks back to the system and takes them again, with thousands of page faults a call
+    for one model and none for the next, by the chance of their sizes: that is up to a third of the time.
+    """
+    kept = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**34)}
+    if not kept.keys() <= os.environ.keys():
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **kept})
 
 
 def take_turns(contenders: Mapping[str, Contender], rounds: int, warm_up: int = 2) -> dict[str, list[float]]:

@@ -25,7 +25,7 @@ from torch.profiler import ProfilerActivity, profile
 from torchvision.models import VisionTransformer as TorchvisionViT
 from vit_pytorch import SimpleViT, ViT
 
-from harness import machine, medians, table, take_turns
+from harness import keep_memory, machine, medians, table, take_turns
 from plenary import VisionTransformer
 
 # image_size, patch_size, classes, width, depth, heads, hidden width; batch size
@@ -162,6 +162,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", choices=("small", "base"), help="one of the two sizes")
     arguments = parser.parse_args()
+    keep_memory()
     print(machine())
     for index, name in enumerate(SIZES):
         if arguments.only in (None, ("small", "base")[index]):
