@@ -21,7 +21,6 @@ from typing import Any
 import torch
 from timm.models.vision_transformer import VisionTransformer as TimmViT
 from torch import nn
-from torch.utils.data import Dataset, Subset
 
 from harness import machine, table
 from plenary import data
@@ -52,17 +51,6 @@ def build(who: str, task: ImageTask) -> nn.Module:
     )
 
 
-class Some(Subset):
-    """The first rows of a dataset that is indexed by batches."""
-
-    def __getitem__(self, idx: Any) -> Any:
-        return self.dataset[idx]
-
-
-def first(dataset: Dataset, total: int) -> Dataset:
-    return Some(dataset, range(total))
-
-
 def contend(who: str, device: str, minutes: float, data_dir: Path, folder: Path, results: Any) -> None:
     world = World(choose_device(device))
     if device == "cpu":
@@ -72,13 +60,18 @@ def contend(who: str, device: str, minutes: float, data_dir: Path, folder: Path,
     else:
         task, recipe = tasks.cifar10(data_dir)
     assert isinstance(task, ImageTask)
-    probe = replace(task, training=first(task.training, PROBE), validation=first(task.validation, 512))
+    assert isinstance(task.training, data.Images)
+    assert isinstance(task.validation, data.Images)
+    training, validation = (torch.arange(n) for n in (PROBE, 512))
+    probe = replace(
+        task, training=task.training.subset(training), validation=task.validation.subset(validation)
+    )
     once = replace(recipe, epochs=1)
     clock = time.process_time if device == "cpu" else time.monotonic
     start = clock()
     train(build(who, task), probe, once, folder / f"{who}-probe", world, overwrite=True)
     seconds = clock() - start
-    epochs = max(1, int(60 * minutes / (seconds * len(task.training) / PROBE)))  # type: ignore[arg-type]
+    epochs = max(1, int(60 * minutes / (seconds * len(task.training) / PROBE)))
     model = build(who, task)
     start = clock()
     history = train(model, task, replace(recipe, epochs=epochs), folder / who, world, overwrite=True)

@@ -54,7 +54,7 @@ def training_figure(rows: Sequence[Row], against: str = "epoch") -> Figure:
         ax.set_ylabel(label)
     last: Axes = axes.flat[-1]  # type: ignore[attr-defined]
     last.set_xlabel(against)
-    last.xaxis.set_major_locator(MaxNLocator(integer=True))
+    last.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return fig
 
 
