@@ -5,6 +5,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from importlib.resources import files
+from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
@@ -25,8 +26,11 @@ def test_every_exported_name_is_there():
     for name in names:
         exported = getattr(plenary, name)
         assert exported.__doc__, f"{name} has no docstring"
-        assert exported.__name__ == name
-        assert exported.__module__.startswith("plenary.")
+        if isinstance(exported, ModuleType):
+            assert exported.__name__ == f"plenary.{name}"
+        else:
+            assert exported.__name__ == name
+            assert exported.__module__.startswith("plenary.")
     with pytest.raises(AttributeError, match="No plenary attribute atention"):
         vars(plenary)["__getattr__"]("atention")
 
