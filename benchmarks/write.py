@@ -1,6 +1,6 @@
 """Run the benchmarks and put what they print into README.md, under the command that printed it.
 
-    .venv/bin/python benchmarks/write.py               # all, about an hour and a half on two quiet cores
+    .venv/bin/python benchmarks/write.py               # all of them, which takes long
     .venv/bin/python benchmarks/write.py attention     # that command, or those with this word in them
 
 A block of README.md that begins with `<!-- run: COMMAND -->` and ends with `<!-- end -->` is replaced by COMMAND's
