@@ -58,7 +58,7 @@ def attention_scores(query: Tensor, key: Tensor) -> Tensor:
 
 
 # %% nbgrader={"grade_id": "attention_scores-try", "locked": true, "grade": false, "solution": false}
-check("attention_scores", attention_scores)
+check("attention_scores")
 
 # %% [markdown] nbgrader={"grade_id": "scores-look-text", "locked": true, "grade": false, "solution": false}
 # **Look at it.** This draws scores of random queries and keys with *your* function. Move the slider: if the spread
@@ -87,7 +87,7 @@ def draw_scores(d_k: int):
 _ = interact(draw_scores, d_k=IntSlider(value=64, min=1, max=256, description="d_k"))
 # %% nbgrader={"grade_id": "attention_scores-points", "locked": true, "grade": true, "solution": false, "points": 3}
 # 3 points
-report = check("attention_scores", attention_scores, seed=101)
+report = check("attention_scores", seed=101)
 display(report)
 report.points(3)
 
@@ -128,11 +128,11 @@ def scaled_dot_product_attention(
 
 
 # %% nbgrader={"grade_id": "scaled_dot_product_attention-try", "locked": true, "grade": false, "solution": false}
-check("scaled_dot_product_attention", scaled_dot_product_attention)
+check("scaled_dot_product_attention")
 
 # %% nbgrader={"grade_id": "scaled_dot_product_attention-points", "locked": true, "grade": true, "solution": false, "points": 5}
 # 5 points
-report = check("scaled_dot_product_attention", scaled_dot_product_attention, seed=102)
+report = check("scaled_dot_product_attention", seed=102)
 display(report)
 report.points(5)
 
@@ -158,11 +158,11 @@ def softmax_jacobian(p: Tensor) -> Tensor:
 
 
 # %% nbgrader={"grade_id": "softmax_jacobian-try", "locked": true, "grade": false, "solution": false}
-check("softmax_jacobian", softmax_jacobian)
+check("softmax_jacobian")
 
 # %% nbgrader={"grade_id": "softmax_jacobian-points", "locked": true, "grade": true, "solution": false, "points": 3}
 # 3 points
-report = check("softmax_jacobian", softmax_jacobian, seed=103)
+report = check("softmax_jacobian", seed=103)
 display(report)
 report.points(3)
 

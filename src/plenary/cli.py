@@ -78,6 +78,49 @@ def kill_matrix(seeds: int) -> None:
 
 
 @main.command()
+@click.argument("names", nargs=-1)
+@click.option("--root", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path())
+@click.option("--jobs", default=2, show_default=True, help="Exercises judged at the same time.")
+@click.option("--verbose", is_flag=True, help="Also list those that are caught, with what is said of them.")
+def mutants(names: tuple[str, ...], root: Path, jobs: int, verbose: bool) -> None:
+    """Change the solutions (or those NAMED, such as scaled_dot_product) one operator at a time, and judge each.
+
+    Fails unless every change is caught, or listed in tests/exercises/equivalent/ with the reason why it changes nothing.
+    """
+    from collections import Counter
+    from concurrent.futures import ProcessPoolExecutor
+    from functools import partial
+
+    from plenary.authoring.mutants import listed
+
+    texts = [path.stem for path in sorted((root / "solutions").glob("*.py"))]
+    unknown = set(names) - set(texts)
+    if unknown:
+        raise click.ClickException(f"no text solutions/{min(unknown)}.py; there are: {', '.join(texts)}.")
+    counted: Counter[str] = Counter()
+    with ProcessPoolExecutor(jobs) as pool:
+        for outcomes in pool.map(partial(listed, root.resolve()), names or texts):
+            for one in outcomes:
+                verdict = "caught" if one.caught else "equivalent" if one.right else "SURVIVES"
+                counted[verdict if one.right else "SURVIVES"] += 1
+                counted[one.exercise] += 1
+                if not one.right or verbose:
+                    said = one.message.split("\n")[0] if one.caught else one.reason or "nobody noticed"
+                    click.echo(f"{verdict if one.right else 'MISS'} {one.exercise}: {one.id}\n    {said}")
+    for name, number in sorted(
+        (k, v) for k, v in counted.items() if k not in ("caught", "equivalent", "SURVIVES")
+    ):
+        click.echo(f"{name}: {number} mutants")
+    total = counted["caught"] + counted["equivalent"] + counted["SURVIVES"]
+    click.echo(
+        f"{total} mutants: {counted['caught']} caught, {counted['equivalent']} equivalent and explained, "
+        f"{counted['SURVIVES']} missed"
+    )
+    if counted["SURVIVES"]:
+        raise click.ClickException("the mutants above are not judged as they should be.")
+
+
+@main.command()
 @click.argument("task")
 @click.option("--run-dir", type=click.Path(file_okay=False, path_type=Path), help="Default: runs/TASK.")
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Default: $PLENARY_DATA.")

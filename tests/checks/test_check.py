@@ -252,7 +252,7 @@ def test_points_are_plain_floats_within_range(out_of):
 def test_the_judge_needs_only_plain_arrays():
     exercise = find("scaled_dot_product_attention")
     for candidate in (attention(score=unscaled), attention(), unwritten):
-        answers = ask(candidate, exercise.probes(7), exercise.outputs)
+        answers = ask(candidate, exercise.probes(7), exercise.form)
         sent = Answers.from_bytes(answers.to_bytes())
         assert str(judge(exercise, 7, sent)) == str(judge(exercise, 7, answers))
         assert judge(exercise, 7, sent).score == judge(exercise, 7, answers).score
@@ -269,7 +269,7 @@ def test_bytes_that_are_no_answers_are_refused():
 def test_missing_answers_are_wrong_answers():
     exercise = find("attention_scores")
     assert judge(exercise, 0, Answers({})).score == 0
-    all_but_one = ask(right_scores, exercise.probes(0), exercise.outputs)
+    all_but_one = ask(right_scores, exercise.probes(0), exercise.form)
     del all_but_one.by_probe["wide"]
     assert not judge(exercise, 0, all_but_one).passed
 

@@ -21,10 +21,21 @@ def agree(one: Answer, other: Answer, tolerance: float, outputs: tuple[str, ...]
 
 
 def same_fault(one: Answer, other: Answer) -> bool:
-    """Say whether two answers failed in the same way: the same kind of fault, and the same exception."""
+    """Say whether two answers failed in the same way: the same kind of fault, and the same exception.
+
+    Refusing a size by an assertion is refusing it, as a ValueError is.
+    """
     if one.fault is None or other.fault is None:
         return False
+    if one.fault.deliberate and other.fault.deliberate:
+        return True
     return (one.fault.kind, one.fault.exception) == (other.fault.kind, other.fault.exception)
+
+
+def same_manners(one: Answer, other: Answer) -> bool:
+    """Say whether two answers came in the same dtypes, and changed the same inputs."""
+    shared = one.dtypes.keys() & other.dtypes.keys()
+    return one.changed == other.changed and all(one.dtypes[name] == other.dtypes[name] for name in shared)
 
 
 def bears_the_mark_of(given: Answer, mistaken: Answer, expected: Answer, tolerance: float) -> bool:

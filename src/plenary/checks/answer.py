@@ -11,13 +11,19 @@ import numpy as np
 class Fault:
     """Why a probe has no numbers.
 
-    ``kind`` is one of: raised, unwritten, timeout, none, type, structure, size, no-gradient. ``message`` goes on
-    where "Your function" leaves off.
+    ``kind`` is one of: raised, unwritten, timeout, none, type, structure, size, weights, no-gradient. ``message``
+    goes on where "Your function" leaves off. ``exception`` is what tells two faults of a kind apart: the name of
+    what was raised, or which parameters are missing.
     """
 
     kind: str
     message: str
     exception: str = ""
+
+    @property
+    def deliberate(self) -> bool:
+        """Whether a size was refused on purpose: a ValueError, or an assertion. torch's own errors are others."""
+        return self.kind == "raised" and self.exception in ("ValueError", "AssertionError")
 
     @property
     def brief(self) -> str:
@@ -27,6 +33,7 @@ class Fault:
             "unwritten": "not written yet",
             "timeout": "timed out",
             "none": "returned None",
+            "weights": "other parameters than asked for",
             "no-gradient": "no gradient",
         }.get(self.kind, "returned something else")
 

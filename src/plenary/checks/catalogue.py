@@ -19,6 +19,8 @@ def exercises() -> dict[str, Exercise]:
     """
     found: dict[str, Exercise] = {}
     for module in pkgutil.iter_modules(import_module(_EXERCISES).__path__):
+        if module.name.startswith("_"):  # shared by several exercises
+            continue
         for exercise in import_module(f"{_EXERCISES}.{module.name}").EXERCISES:
             if exercise.name in found:
                 raise ValueError(

@@ -1,12 +1,13 @@
 """Name a mistake by its fingerprint: the numbers that it, and only it, gives on the probes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from plenary.checks.agreement import agree, bears_the_mark_of
+from plenary.checks.agreement import agree, bears_the_mark_of, same_manners
 from plenary.checks.answer import Answers
 from plenary.checks.ask import ask
-from plenary.checks.exercise import Exercise, Misconception, tolerance
+from plenary.checks.exercise import Exercise, Function, Misconception, tolerance
 from plenary.checks.probe import Probe
 
 RESEMBLANCE = 1e-3
@@ -31,6 +32,7 @@ def diagnose(exercise: Exercise, seed: int, given: Answers) -> Diagnosis:
     leaves something over.
     """
     probes, expected = exercise.probes(seed), reference_answers(exercise, seed)
+    given = derived(exercise, probes, given)
     failing = [p for p in probes if not agree(given[p.name], expected[p.name], tolerance(p))]
     numeric = [p for p in failing if given[p.name].fault is None]
     suspects = [
@@ -42,6 +44,9 @@ def diagnose(exercise: Exercise, seed: int, given: Answers) -> Diagnosis:
         )
         for mistake, wrong in fingerprints(exercise, seed)
     ]
+
+    if not failing:
+        return Diagnosis(_by_manners(suspects, probes, given))
 
     def convinces(suspect: _Suspect) -> bool:
         # An exception alone is weak evidence: it has to account for everything that went wrong.
@@ -58,6 +63,14 @@ def diagnose(exercise: Exercise, seed: int, given: Answers) -> Diagnosis:
     left = [p for p in failing if primary is None or p not in primary.explains]
     others = [suspect for suspect in suspects if primary is None or suspect.mistake is not primary.mistake]
     return Diagnosis(primary and primary.mistake, _beside(others, left, expected, given))
+
+
+def _by_manners(suspects: list["_Suspect"], probes: Sequence[Probe], given: Answers) -> Misconception | None:
+    """Find the mistake that has all numbers right too, and the same dtypes and changed inputs."""
+    for suspect in suspects:
+        if not suspect.spoils and all(same_manners(given[p.name], suspect.wrong[p.name]) for p in probes):
+            return suspect.mistake
+    return None
 
 
 def _beside(
@@ -84,21 +97,33 @@ def _beside(
     return tuple(dict.fromkeys(found))
 
 
-@lru_cache(maxsize=16)
+def derived(exercise: Exercise, probes: Sequence[Probe], answers: Answers) -> Answers:
+    """Return answers as they are compared."""
+    if exercise.derive is None:
+        return answers
+    return Answers({p.name: exercise.derived(p, answers[p.name]) for p in probes}, answers.printed)
+
+
+@lru_cache(maxsize=64)
 def reference_answers(exercise: Exercise, seed: int) -> Answers:
-    """Return the right answers to the probes of this seed."""
-    return ask(exercise.reference, exercise.probes(seed), exercise.outputs, seconds=60.0)
+    """Return the right answers to the probes of this seed, as they are compared."""
+    return _asked(exercise, seed, exercise.reference)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def fingerprints(exercise: Exercise, seed: int) -> list[tuple[Misconception, Answers]]:
     """Return what every known mistake, in each way of making it, answers to the probes of this seed."""
-    probes = exercise.probes(seed)
     return [
-        (mistake, ask(wrong, probes, exercise.outputs, seconds=60.0))
+        (mistake, _asked(exercise, seed, wrong))
         for mistake in exercise.mistakes
         for wrong in mistake.wrong[exercise.name]
     ]
+
+
+def _asked(exercise: Exercise, seed: int, function: Function) -> Answers:
+    probes = exercise.probes(seed)
+    answers = ask(function, probes, exercise.form, seconds=10 * exercise.seconds, serve=exercise.serve)
+    return derived(exercise, probes, answers)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from plenary.checks.agreement import close
+from plenary.checks.agreement import close, same_fault
 from plenary.checks.answer import Answer
 
 
@@ -34,11 +34,17 @@ def first_difference(name: str, given: np.ndarray, expected: np.ndarray, toleran
 
 def difference(given: Answer, expected: Answer, tolerance: float, outputs: tuple[str, ...]) -> str | None:
     """Describe the first wrong output of an answer, or why there is none."""
+    if expected.fault:
+        if same_fault(given, expected):
+            return None
+        return f"{given.fault.brief if given.fault else 'returned numbers'}, expected a {expected.fault.exception}"
     if given.fault:
         return given.fault.brief
     for name in outputs:
         if name in expected.arrays:
-            array, right = given.arrays[name], expected.arrays[name]
+            array, right = given.arrays.get(name), expected.arrays[name]
+            if array is None:
+                return f"no {name} came back"
             if array.shape != right.shape or not close(array, right, tolerance).all():
                 return first_difference(name, array, right, tolerance)
     return None

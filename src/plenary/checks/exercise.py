@@ -1,12 +1,17 @@
 """What an exercise module declares: the function that is asked for, its properties, and the known mistakes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from plenary.checks.answer import Answer
+from plenary.checks.form import Collect, Form, Maker
 from plenary.checks.probe import Probe
+
+if TYPE_CHECKING:
+    from plenary.checks.report import Part
 
 Function = Callable[..., object]
 Law = Callable[[Probe, Answer], str | None]
@@ -45,31 +50,43 @@ class Misconception:
 class Property:
     """One thing that a right answer does, worth ``weight`` parts of the score.
 
-    It holds if, on every probe named, every output named agrees with the reference. With weight 0 it is good to
-    have and not asked for: breaking it costs nothing and is worth a remark.
+    It holds if, on every probe named, every output named agrees with the reference; or, where there is a ``law``, if
+    that finds nothing to say. With weight 0 it is good to have and not asked for: breaking it costs nothing and is
+    worth a remark.
     """
 
     title: str
     weight: int
     probes: tuple[str, ...]
-    outputs: tuple[str, ...]
+    outputs: tuple[str, ...] = ()
+    law: Law | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exercise:
-    """A function that learners write, and everything needed to ask for it and to judge it.
+    """A function or class that learners write, and everything needed to ask for it and to judge it.
 
     Attributes:
         name: The function's name, unique in the course.
         signature: What the notebook asks for.
         page: The page of the book, without ending, relative to ``book/``.
-        outputs: Names of what is returned, in order; a single name means a bare tensor, not a tuple.
+        outputs: Names of what is returned, in order; a single name means a bare value, not a tuple.
         probes: Makes the probes from a seed; the plainest come first.
         reference: The right answers, from torch's own functions, never from this package.
         properties: What is judged, in the order in which a learner should put it right.
-        laws: What can be said of an answer without knowing the right one; for mistakes nobody has named yet.
         misconceptions: The known mistakes of the module; those that name this function are its own.
         correct: Right answers written in different ways; every one must pass.
+        laws: What can be said of an answer without knowing the right one; for mistakes nobody has named yet.
+        numbers: Whether Python numbers or booleans are returned instead of tensors.
+        makers: What builds arguments beside the candidate; see ``Form``.
+        collect: What takes the outputs out of something that is neither tensor nor tuple; see ``Form``.
+        oracles: Functions that stay with the judge; a ``Stub`` of that name calls them with arrays and gets arrays.
+        derive: Turns an answer into what is compared, where the numbers themselves cannot be: whether a change in the
+            future shows, say, for a model whose weights are its own. Properties and laws see what it returns.
+        scoring: Makes the score of the parts, where adding up their weights will not do.
+        borrowed: Full names of what would be using the answer instead of writing it, such as
+            ``torch.nn.functional.softmax``; ``.softmax`` means any method of that name. ``plenary`` itself always is.
+        seconds: Limit for all probes together; more than the usual only where something is trained.
     """
 
     name: str
@@ -79,14 +96,43 @@ class Exercise:
     probes: Callable[[int], Sequence[Probe]]
     reference: Function
     properties: tuple[Property, ...]
-    laws: tuple[Law, ...]
     misconceptions: tuple[Misconception, ...]
     correct: tuple[Function, ...]
+    laws: tuple[Law, ...] = ()
+    numbers: bool = False
+    makers: Mapping[str, Maker] = field(default_factory=dict)
+    collect: Collect | None = None
+    oracles: Mapping[str, Function] = field(default_factory=dict)
+    derive: Callable[[Probe, Answer], Answer] | None = None
+    scoring: Callable[[Sequence["Part"]], float] | None = None
+    borrowed: tuple[str, ...] = ()
+    seconds: float = 10.0
+
+    @property
+    def form(self) -> Form:
+        """Return what the asking side has to know."""
+        return Form(self.outputs, self.numbers, self.makers, self.collect)
+
+    @property
+    def is_class(self) -> bool:
+        """Whether a class is asked for, not a function."""
+        return isinstance(self.reference, type)
 
     @property
     def mistakes(self) -> tuple[Misconception, ...]:
         """Return the misconceptions that occur in this function."""
         return tuple(m for m in self.misconceptions if self.name in m.wrong)
+
+    def serve(self, oracle: str, *arguments: object, **named: object) -> object:
+        """Answer for a stub. Whatever goes wrong in it, the candidate's side sees a RuntimeError."""
+        try:
+            return self.oracles[oracle](*arguments, **named)
+        except Exception as error:
+            raise RuntimeError(f"the function raised {type(error).__name__}: {error}") from None
+
+    def derived(self, probe: Probe, answer: Answer) -> Answer:
+        """Return what is compared of an answer."""
+        return answer if self.derive is None or answer.fault else self.derive(probe, answer)
 
 
 def tolerance(probe: Probe) -> float:
@@ -94,5 +140,4 @@ def tolerance(probe: Probe) -> float:
 
     float32 keeps seven digits; a score of 300 then carries an error of about 3e-5 into the exponential.
     """
-    single = any(array.dtype == np.float32 for array in probe.arguments.values())
-    return 1e-3 if single else 1e-8
+    return 1e-3 if any(array.dtype == np.float32 for array in probe.arrays) else 1e-8

@@ -2,24 +2,30 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from plenary.checks.agreement import agree, close
-from plenary.checks.answer import Answers
+from plenary.checks.answer import Answer, Answers
 from plenary.checks.book import link
-from plenary.checks.diagnose import Diagnosis, diagnose, reference_answers
+from plenary.checks.diagnose import Diagnosis, derived, diagnose, reference_answers
 from plenary.checks.evidence import difference, relation
-from plenary.checks.exercise import Exercise, tolerance
-from plenary.checks.probe import Probe
+from plenary.checks.exercise import Exercise, Property, tolerance
+from plenary.checks.probe import Construct, Made, Probe, Stub
 from plenary.checks.report import Example, Part, Report
 
+LARGEST_EXAMPLE = 60
+"""Numbers in one array of a worked counter-example; more than this nobody reads."""
 
-def judge(exercise: Exercise, seed: int, given: Answers) -> Report:
+
+def judge(exercise: Exercise, seed: int, answers: Answers) -> Report:
     """Judge a candidate's answers to the probes of this seed. No code of the candidate runs here."""
     probes = exercise.probes(seed)
     expected = reference_answers(exercise, seed)
+    given = derived(exercise, probes, answers)
     parts = (*_parts(exercise, probes, expected, given), *_manners(probes, expected, given))
     if all(part.passed for part in parts):
         return Report(exercise.name, True, 1.0, None, "Right on every probe.", parts, printed=given.printed)
-    diagnosis = diagnose(exercise, seed, given)
+    diagnosis = diagnose(exercise, seed, answers)
     mistake = diagnosis.primary
     if all(part.passed for part in parts if part.weight):
         message = f"Right in all that is asked.\n{_message(exercise, probes, expected, given, diagnosis)}"
@@ -28,7 +34,7 @@ def judge(exercise: Exercise, seed: int, given: Answers) -> Report:
     return Report(
         name=exercise.name,
         passed=False,
-        score=_score(exercise, parts),
+        score=_score(exercise, expected, parts),
         diagnosis=mistake.id if mistake else None,
         message=_message(exercise, probes, expected, given, diagnosis),
         parts=parts,
@@ -45,43 +51,63 @@ def _parts(
     by_name = {probe.name: probe for probe in probes}
     parts = []
     for wanted in exercise.properties:
-        details = (
-            difference(given[name], expected[name], tolerance(by_name[name]), wanted.outputs)
-            for name in wanted.probes
-        )
+        details = (_detail(wanted, by_name[name], expected[name], given[name]) for name in wanted.probes)
         detail = next((found for found in details if found), None)
         parts.append(Part(wanted.title, detail is None, wanted.weight, detail))
     return tuple(parts)
 
 
+def _detail(wanted: Property, probe: Probe, expected: Answer, given: Answer) -> str | None:
+    """Say what keeps a property from holding on one probe, if anything does."""
+    if wanted.law is None or given.fault or expected.fault:
+        return difference(given, expected, tolerance(probe), wanted.outputs)
+    return wanted.law(probe, given)
+
+
 def _manners(probes: Sequence[Probe], expected: Answers, given: Answers) -> tuple[Part, ...]:
     """Judge what every function of the course keeps: its inputs as they were, and their dtype."""
-    answered = [p for p in probes if given[p.name].fault is None]
-    silent = None if answered else "no numbers came back"
+    asked = [p for p in probes if expected[p.name].fault is None]
+    silent = None if any(given[p.name].fault is None for p in asked) else "no numbers came back"
     changed = sorted({name for p in probes for name in given[p.name].changed})
     changed_detail = (
         f"it changed {' and '.join(changed)} in place (an operator such as *= or /=, or a name that ends in _)"
         if changed
         else None
     )
-    dtype_detail = None
-    for probe in probes:
-        for name, dtype in expected[probe.name].dtypes.items():
-            found = given[probe.name].dtypes.get(name, dtype)
-            if found != dtype and dtype_detail is None:
-                dtype_detail = f"for inputs in {dtype} it returned {name} in {found}"
-    return tuple(
-        Part(title, not (detail or silent), 1, detail or silent)
-        for title, detail in (
-            ("leaves its inputs as they were", changed_detail),
-            ("keeps the dtype of its inputs", dtype_detail),
-        )
-    )
+    parts = [
+        Part("leaves its inputs as they were", not (changed_detail or silent), 1, changed_detail or silent)
+    ]
+    # Python numbers have no dtype to keep.
+    if any(expected[p.name].dtypes for p in asked):
+        detail = next(filter(None, (_dtype_detail(p, expected[p.name], given[p.name]) for p in asked)), None)
+        parts.append(Part("gives the right dtype", not (detail or silent), 1, detail or silent))
+    return tuple(parts)
 
 
-def _score(exercise: Exercise, parts: Sequence[Part]) -> float:
-    """Add up the weights of what holds. Good manners alone earn nothing: a constant has them too."""
-    if not any(part.passed and part.weight for part in parts[: len(exercise.properties)]):
+def _dtype_detail(probe: Probe, expected: Answer, given: Answer) -> str | None:
+    for name, dtype in expected.dtypes.items():
+        found = given.dtypes.get(name, dtype)
+        if found != dtype:
+            sent = next((a.dtype.name for a in probe.arrays if a.dtype.name == dtype), None)
+            asked = f"for inputs in {dtype} it returned {name} in {found}"
+            return asked if sent else f"it returned {name} in {found}, expected {dtype}"
+    return None
+
+
+def _score(exercise: Exercise, expected: Answers, parts: Sequence[Part]) -> float:
+    """Add up the weights of what holds.
+
+    Good manners alone earn nothing: a constant has them too. Nor does refusing alone: raising is easy.
+    """
+    if exercise.scoring is not None:
+        return float(min(max(exercise.scoring(parts), 0.0), 1.0))
+    judged = zip(exercise.properties, parts, strict=False)
+    earned = [
+        p
+        for wanted, p in judged
+        if p.passed and p.weight and any(expected[n].fault is None for n in wanted.probes)
+    ]
+    if not earned:
         return 0.0
     return sum(part.weight for part in parts if part.passed) / sum(part.weight for part in parts)
 
@@ -105,12 +131,30 @@ def _unnamed(exercise: Exercise, probes: Sequence[Probe], expected: Answers, giv
     # Changing an input often raises later, where a gradient is wanted: then it is the change that counts.
     if manners and all(given[p.name].fault for p in wrong) and not given[probes[0].name].fault:
         return f"The numbers are right, but {manners[0]}."
-    probe = wrong[0]
+    if not wrong:  # a property with a law of its own
+        judged = _parts(exercise, probes, expected, given)
+        return next(f"{part.title}: {part.detail}." for part in judged if not part.passed and part.weight)
+    # Of the probes that show it, the one with the fewest numbers; numbers say more than an exception.
+    probe = min(
+        wrong,
+        key=lambda p: (
+            given[p.name].fault is not None,
+            expected[p.name].fault is not None,
+            sum(array.size for array in p.arrays),
+        ),
+    )
     answer, right = given[probe.name], expected[probe.name]
+    subject = "class" if exercise.is_class else "function"
+    if right.fault:
+        did = answer.fault.message.rstrip(".") if answer.fault else "took it as it came"
+        return f"Your {subject} was given {probe}, which has to be refused with a ValueError; it {did}."
     if answer.fault:
-        place = "" if answer.fault.kind == "unwritten" else f" It was given {probe}."
-        return f"Your function {answer.fault.message.rstrip('.')}.{place}"
-    same_shapes = all(answer.arrays[name].shape == array.shape for name, array in right.arrays.items())
+        place = "" if answer.fault.kind in ("unwritten", "weights") else f" It was given {probe}."
+        return f"Your {subject} {answer.fault.message.rstrip('.')}.{place}"
+    same_shapes = all(
+        name in answer.arrays and answer.arrays[name].shape == array.shape
+        for name, array in right.arrays.items()
+    )
     broken = (law(probe, answer) for law in exercise.laws) if same_shapes else ()
     said = next(filter(None, broken), None) or difference(
         answer, right, tolerance(probe), tuple(right.arrays)
@@ -124,21 +168,38 @@ def _example(
     """Show the first wrong output on a probe that is small enough to follow with a pencil."""
     for probe in probes:
         answer, right = given[probe.name], expected[probe.name]
-        if not probe.shown or answer.fault or agree(answer, right, tolerance(probe)):
+        if not probe.shown or answer.fault or right.fault or agree(answer, right, tolerance(probe)):
             continue
+        # The last of several outputs is the earliest in the computation: weights come before the output.
+        names = [n for n in reversed(exercise.outputs) if n in right.arrays] or list(right.arrays)
         name = next(
-            n
-            for n in reversed(exercise.outputs)
-            if answer.arrays[n].shape != right.arrays[n].shape
-            or not close(answer.arrays[n], right.arrays[n], tolerance(probe)).all()
+            (n for n in names if _wrong(answer.arrays.get(n), right.arrays[n], tolerance(probe))), names[0]
         )
+        if name not in answer.arrays:
+            continue
         array = answer.arrays[name]
-        shown = array if array.ndim in (1, 2) and max(array.shape) <= 6 else None
+        shown = array if array.size <= LARGEST_EXAMPLE and array.ndim <= 4 else None
         remark = relation(array, right.arrays[name])
-        if shown is None:
+        if array.shape != right.arrays[name].shape:
             remark = f"Your {name} has shape {array.shape}, expected {right.arrays[name].shape}."
-        return Example(dict(probe.arguments), name, shown, right.arrays[name], remark)
+        return Example(_inputs(probe), name, shown, right.arrays[name], remark)
     return None
+
+
+def _wrong(given: np.ndarray | None, right: np.ndarray, allowed: float) -> bool:
+    return given is None or given.shape != right.shape or not bool(close(given, right, allowed).all())
+
+
+def _inputs(probe: Probe) -> dict[str, object]:
+    """Return what went in and can be shown: how it was built, and the arguments; not the weights."""
+    built = next((dict(step.arguments) for step in probe.steps if isinstance(step, Construct)), {})
+    inputs: dict[str, object] = {**built, **probe.arguments}
+    return {
+        name: value
+        for name, value in inputs.items()
+        if not isinstance(value, (Made, Stub))
+        and not (isinstance(value, np.ndarray) and value.size > LARGEST_EXAMPLE)
+    }
 
 
 def _lower_first(sentence: str) -> str:

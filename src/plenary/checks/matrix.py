@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from plenary.checks.ask import ask
 from plenary.checks.catalogue import exercises
 from plenary.checks.exercise import Exercise, Function, Misconception
 from plenary.checks.judge import judge
+from plenary.checks.put import answers_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def kill_matrix(seeds: Iterable[int]) -> Iterator[Row]:
     for seed in seeds:
         for exercise in exercises().values():
             for label, function, mistake in _candidates(exercise):
-                report = judge(exercise, seed, ask(function, exercise.probes(seed), exercise.outputs))
+                report = judge(exercise, seed, answers_of(exercise, function, seed))
                 outcome = "passes" if report.passed else report.diagnosis or "fails, unnamed"
                 if mistake is None:
                     right = report.passed and report.score == 1 and report.diagnosis is None

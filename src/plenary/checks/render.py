@@ -6,7 +6,7 @@ import numpy as np
 
 from plenary.checks.agreement import close
 from plenary.checks.book import Link
-from plenary.checks.report import Example, Part, Report, table
+from plenary.checks.report import Example, Part, Report, slices, table
 
 # Text keeps the notebook's own colour; only rules and marks are coloured, in tones that stand out on light
 # and dark. What is wrong is also said in words or underlined, never by colour alone.
@@ -19,6 +19,8 @@ def html(report: Report) -> str:
     """Render a report; whatever came from the candidate is escaped."""
     colour = _RIGHT if report.passed else _WRONG
     inner = [f"<p style='margin:.2em 0'><code>{escape(report.name)}</code>: {_prose(report.message)}</p>"]
+    if report.note:
+        inner.append(f"<p style='margin:.4em 0'>{escape(report.note)}</p>")
     if report.example:
         inner.append(_example(report.example))
     if report.link:
@@ -58,13 +60,26 @@ def _part(part: Part) -> str:
 
 
 def _example(example: Example) -> str:
-    tables = [_table(name, array) for name, array in example.inputs.items()]
+    tables: list[str] = []
+    for name, value in example.inputs.items():
+        if isinstance(value, np.ndarray):
+            tables += _tables(name, value)
+        else:
+            tables.append(f"<p style='margin:.4em 0'>{escape(f'{name} = {value}')}</p>")
     if example.given is not None:
-        tables.append(_table(f"your {example.output}", example.given, wrong=example.expected))
-    tables.append(_table(f"expected {example.output}", example.expected))
+        tables += _tables(f"your {example.output}", example.given, wrong=example.expected)
+    tables += _tables(f"expected {example.output}", example.expected)
     remark = f"<p style='margin:.3em 0'>{escape(example.remark)}</p>" if example.remark else ""
     row = "display:flex;flex-wrap:wrap;gap:0 1.5em;align-items:end"
     return f"<div style='{row}'>{''.join(tables)}</div>{remark}"
+
+
+def _tables(caption: str, array: np.ndarray, wrong: np.ndarray | None = None) -> list[str]:
+    others = slices(wrong) if wrong is not None and wrong.shape == array.shape else None
+    return [
+        _table(f"{caption}{place}", part, wrong if others is None else others[i][1])
+        for i, (place, part) in enumerate(slices(array))
+    ]
 
 
 def _table(caption: str, array: np.ndarray, wrong: np.ndarray | None = None) -> str:

@@ -22,7 +22,7 @@ class Part:
 class Example:
     """The smallest probe that shows the mistake: what went in, what came out, what should have."""
 
-    inputs: dict[str, np.ndarray]
+    inputs: dict[str, object]
     output: str
     given: np.ndarray | None
     expected: np.ndarray
@@ -43,6 +43,7 @@ class Report:
         example: A small worked counter-example, if there is one.
         link: The paragraph of the book that clears it up.
         printed: The beginning of what the candidate printed while it was checked.
+        note: What is said beside the judgement, such as that the answer was used and not written.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Report:
     example: Example | None = None
     link: Link | None = None
     printed: str = ""
+    note: str | None = None
 
     def points(self, out_of: float) -> float:
         """Return the points earned, a plain float between 0 and ``out_of``, fit to end a graded cell with."""
@@ -62,6 +64,8 @@ class Report:
     def __str__(self) -> str:
         """Write the report as text."""
         lines = [f"{self.name}: {self.message}"]
+        if self.note:
+            lines.append(f"Note: {self.note}")
         if self.example:
             lines += ["", *_example_lines(self.example)]
         if any(not part.passed for part in self.parts):
@@ -80,11 +84,23 @@ class Report:
         return html(self)
 
 
+def slices(array: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """Cut an array into tables of at most two axes, each with its place: "[0, 1]"."""
+    if array.ndim <= 2:
+        return [("", array)]
+    if all(size == 1 for size in array.shape[:-2]):
+        return [("", array.reshape(array.shape[-2:]))]
+    places = np.ndindex(array.shape[:-2])
+    return [(f"[{', '.join(map(str, place))}]", array[place]) for place in places]
+
+
 def table(array: np.ndarray) -> list[list[str]]:
-    """Write an array of one or two axes as rows of numbers; a mask as yes and no."""
+    """Write an array of one or two axes as rows of numbers; a mask as yes and no, whole numbers as such."""
     rows = np.atleast_2d(array)
     if rows.dtype == bool:
         return [["yes" if cell else "no" for cell in row] for row in rows]
+    if rows.dtype.kind in "iu":
+        return [[str(cell) for cell in row] for row in rows]
     return [[number(cell) for cell in row] for row in rows]
 
 
@@ -96,8 +112,11 @@ def _part_line(part: Part) -> str:
 
 def _example_lines(example: Example) -> list[str]:
     lines = []
-    for name, array in example.inputs.items():
-        lines += [f"  {name} =", *_rows(array)]
+    for name, value in example.inputs.items():
+        if isinstance(value, np.ndarray):
+            lines += [f"  {name} =", *_rows(value)]
+        else:
+            lines.append(f"  {name} = {value}")
     if example.given is None:
         lines += ["  expected:", *_rows(example.expected)]
     else:
@@ -106,4 +125,8 @@ def _example_lines(example: Example) -> list[str]:
 
 
 def _rows(array: np.ndarray) -> list[str]:
-    return ["    " + "  ".join(f"{cell:>8}" for cell in row) for row in table(array)]
+    lines = []
+    for place, part in slices(array):
+        lines += [f"    {place}"] if place else []
+        lines += ["    " + "  ".join(f"{cell:>8}" for cell in row) for row in table(part)]
+    return lines

@@ -201,4 +201,5 @@ ATTENTION = Exercise(
     laws=(rows_sum_to_one, forbidden_keys_get_nothing, output_is_weights_times_value),
     misconceptions=(*SCORE_MISTAKES, *WEIGHT_MISTAKES, *MASK_MISTAKES),
     correct=correct.ATTENTION,
+    borrowed=("torch.nn.functional.scaled_dot_product_attention", "torch.nn.MultiheadAttention"),
 )
