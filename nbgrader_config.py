@@ -26,8 +26,9 @@ c.CourseDirectory.feedback_directory = "grading/feedback"
 c.CourseDirectory.db_url = f"sqlite:///{work / 'gradebook.db'}"
 c.ExportPlugin.to = str(work / "grades.csv")
 
-# The first cell imports torch, which alone can take a good part of nbgrader's 30 s on a busy machine.
-c.ExecutePreprocessor.timeout = 180
+# The first cell imports torch, which alone can take a good part of nbgrader's 30 s on a busy machine; two notebooks
+# train in a cell for a minute or two where nothing else runs.
+c.ExecutePreprocessor.timeout = 900
 # Feedback shows what a student's code has printed: nothing in it may run in the instructor's browser. nbconvert's
 # own sanitizer escapes the tables of a check's report along with scripts; this one lets plain tags through, and
 # styles that cannot lay anything over another part of the page.

@@ -57,14 +57,15 @@ def check(name: str, file: Path, seed: int) -> None:
 
 @main.command("kill-matrix")
 @click.option("--seeds", default=1, show_default=True, help="How many seeds to try each mistake with.")
-def kill_matrix(seeds: int) -> None:
+@click.option("--jobs", default=2, show_default=True, help="Exercises judged at the same time.")
+def kill_matrix(seeds: int, jobs: int) -> None:
     """Check every known mistake and every correct variant; fail unless all are told apart."""
     from collections import Counter
 
     from plenary.checks.matrix import kill_matrix as rows
 
     outcomes: dict[tuple[str, str], Counter[tuple[bool, str]]] = {}
-    for row in rows(range(seeds)):
+    for row in rows(range(seeds), jobs):
         outcomes.setdefault((row.exercise, row.candidate), Counter())[row.right, row.outcome] += 1
     misses = 0
     for (exercise, candidate), counted in outcomes.items():
@@ -85,21 +86,22 @@ def kill_matrix(seeds: int) -> None:
 def mutants(names: tuple[str, ...], root: Path, jobs: int, verbose: bool) -> None:
     """Change the solutions (or those NAMED, such as scaled_dot_product) one operator at a time, and judge each.
 
-    Fails unless every change is caught, or listed in tests/exercises/equivalent/ with the reason why it changes nothing.
+    Fails unless every change is caught, or listed in tests/exercises/equivalent/ with the reason why it changes
+    nothing.
     """
     from collections import Counter
-    from concurrent.futures import ProcessPoolExecutor
     from functools import partial
 
     from plenary.authoring.mutants import listed
+    from plenary.checks.pool import pool
 
     texts = [path.stem for path in sorted((root / "solutions").glob("*.py"))]
     unknown = set(names) - set(texts)
     if unknown:
         raise click.ClickException(f"no text solutions/{min(unknown)}.py; there are: {', '.join(texts)}.")
     counted: Counter[str] = Counter()
-    with ProcessPoolExecutor(jobs) as pool:
-        for outcomes in pool.map(partial(listed, root.resolve()), names or texts):
+    with pool(jobs) as processes:
+        for outcomes in processes.map(partial(listed, root.resolve()), names or texts):
             for one in outcomes:
                 verdict = "caught" if one.caught else "equivalent" if one.right else "SURVIVES"
                 counted[verdict if one.right else "SURVIVES"] += 1

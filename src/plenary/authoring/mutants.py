@@ -1,8 +1,8 @@
 """Change the solutions one operator at a time: what the checks do not notice, a learner could get away with.
 
-The list of known mistakes is what somebody thought of. This is the measure for the others. Each mutant is one change
-to the syntax tree between BEGIN SOLUTION and END SOLUTION: a sign, an axis, a constant, a comparison, a call left out,
-arguments swapped.
+The list of known mistakes is what somebody thought of; this is the measure for the others. Each mutant is one
+change to the syntax tree between BEGIN SOLUTION and END SOLUTION: a sign, an axis, a constant, a comparison, a call
+left out, arguments swapped.
 """
 
 import ast
@@ -11,9 +11,10 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from plenary.authoring.texts import BEGIN, END, Cell, cells, run
-from plenary.checks import answers_of, exercises, judge
+from plenary.authoring.texts import BEGIN, END, Cell, cells, run, workplace
+from plenary.checks import answers_of, judge
 from plenary.checks.exercise import Exercise
 
 SECONDS = 5.0
@@ -38,7 +39,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the checks made of a mutant. ``reason`` says why one that passes is no mistake, if somebody has said so."""
+    """What the checks made of a mutant. ``reason`` says why one that passes is no mistake, if that is known."""
 
     exercise: str
     id: str
@@ -54,25 +55,22 @@ class Outcome:
 
 def survey(root: Path, name: str) -> Iterator[Outcome]:
     """Judge every mutant of every function in ``solutions/<name>.py``."""
-    text = root / "solutions" / f"{name}.py"
-    parts = cells(text)
+    parts = cells(root / "solutions" / f"{name}.py")
     known = equivalent(root, name)
-    for cell in parts:
-        exercise = exercises().get(cell.grade_id)
-        if not cell.solution or exercise is None:
-            continue
-        for mutant in mutants(cell):
-            caught, message = _judged(exercise, parts, mutant)
-            yield Outcome(
-                exercise.name, mutant.id, caught, message, known.get(exercise.name, {}).get(mutant.id)
-            )
+    with workplace(name) as package:
+        asked = {exercise.name: exercise for exercise in package.EXERCISES}
+        for cell in parts:
+            exercise = asked.get(cell.grade_id)
+            if not cell.solution or exercise is None:
+                continue
+            for mutant in mutants(cell):
+                caught, message = _judged(exercise, parts, mutant)
+                reason = known.get(exercise.name, {}).get(mutant.id)
+                yield Outcome(exercise.name, mutant.id, caught, message, reason)
 
 
 def listed(root: Path, name: str) -> list[Outcome]:
-    """Judge every mutant of a text in a process of its own, with one thread: the probes are small."""
-    import torch
-
-    torch.set_num_threads(1)
+    """Judge every mutant of a text, for a process of its own."""
     return list(survey(root, name))
 
 
@@ -116,7 +114,7 @@ def mutants(cell: Cell) -> Iterator[Mutant]:
 
 
 Change = Callable[[ast.stmt], ast.stmt]
-Edit = Callable[[ast.AST], ast.AST | None]
+Edit = Callable[[Any], ast.AST | None]
 
 _SWAPPED_OPERATORS: dict[type, tuple[type, ...]] = {
     ast.Add: (ast.Sub,),

@@ -60,7 +60,7 @@ def source_notebook(text: Path) -> NotebookNode:
         if name in seen:
             raise ValueError(f"{text}: two cells have the grade_id {name!r}; each needs its own.")
         seen.add(name)
-        if grading["grade"] and not _ends_in_points(cell.source):
+        if grading["grade"] and not grading["solution"] and not _ends_in_points(cell.source):
             raise ValueError(
                 f"{text}: graded cell {name!r} must end with report.points(...); a graded cell that ends otherwise "
                 f"gives full marks to everybody."

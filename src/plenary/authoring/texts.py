@@ -1,6 +1,12 @@
 """Read the text of an exercise: its cells, and the functions that its solution defines."""
 
+import contextlib
+import io
+import os
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,11 +42,31 @@ def cells(text: Path) -> list[Cell]:
     return found
 
 
+@contextlib.contextmanager
+def workplace(name: str) -> Iterator[ModuleType]:
+    """Work in a new folder that has what the notebook's solution would find; yield the exercise's package.
+
+    A notebook that trains leaves files behind. An exercise whose package has a function ``furnish`` lays out
+    committed ones in their place.
+    """
+    package = import_module(f"plenary.exercises.{name}")
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        if hasattr(package, "furnish"):
+            package.furnish(Path(folder))
+        os.chdir(folder)
+        try:
+            yield package
+        finally:
+            os.chdir(before)
+
+
 def run(cells: list[Cell], replaced: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Run cells one after another and return what they define; ``replaced`` has other code for some, by grade_id."""
+    """Run cells in order and return what they define; ``replaced`` has other code for some, by grade_id."""
     module = ModuleType("solution")
     namespace = module.__dict__
-    for cell in cells:
-        code = (replaced or {}).get(cell.grade_id)
-        exec(code or compile(cell.source, f"<{cell.grade_id}>", "exec"), namespace)
+    with contextlib.redirect_stdout(io.StringIO()):
+        for cell in cells:
+            code = (replaced or {}).get(cell.grade_id)
+            exec(code or compile(cell.source, f"<{cell.grade_id}>", "exec"), namespace)
     return namespace

@@ -46,9 +46,9 @@ def check(name: str, candidate: Any = _FROM_CALLER, seed: int = 0, seconds: floa
 
     Args:
         name: The function's name in the course, such as ``"attention_scores"``.
-        candidate: The learner's function. Left out, it is the one of that name where ``check`` is called, so that a
-            name that is not there ends in a report as well. Whatever it does (raise, hang, return nonsense) ends in a
-            report.
+        candidate: The learner's function. Left out, it is the one of that name where ``check`` is called, so
+            that a name that is not there ends in a report as well. Whatever it does (raise, hang, return
+            nonsense) ends in a report.
         seed: Draws the random probes; grading uses one that the learner has not seen.
         seconds: Limit for all probes together; ``None`` takes the exercise's own.
 
@@ -95,6 +95,6 @@ def _kindly(name: str, used: list[str]) -> str:
     """Say that the answer was used instead of written."""
     what = " and ".join(one.lstrip(".") + ("()" if one.startswith(".") else "") for one in used)
     return (
-        f"{what} already holds what {name} is about. It is good to know and right to use later; here the point is to "
-        f"write it once yourself, from simpler parts."
+        f"{what} already holds what {name} is about. It is good to know and right to use later; here the point is "
+        f"to write it once yourself, from simpler parts."
     )

@@ -40,12 +40,16 @@ class Fault:
 
 @dataclass(frozen=True)
 class Answer:
-    """A candidate's answer to one probe: arrays by output name, or a fault."""
+    """A candidate's answer to one probe: arrays by output name, or a fault.
+
+    ``notes`` is for what an exercise's ``derive`` wants to tell its laws in words; it is not compared, nor sent.
+    """
 
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     dtypes: dict[str, str] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
     fault: Fault | None = None
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from plenary.checks.answer import Answer, Answers, Fault
 from plenary.checks.form import Form
-from plenary.checks.guard import TimedOut, quiet, time_limit
+from plenary.checks.guard import TimedOut, one_thread, quiet, time_limit
 from plenary.checks.probe import Backward, Call, Construct, Load, Made, Mode, Plain, Probe, Read, Stub, Value
 
 LARGEST_OUTPUT = 1_000_000
@@ -38,15 +38,16 @@ def ask(
     """Run every probe on the candidate.
 
     ``seconds`` limits all probes together: once it is over, the probes that are left count as timed out.
-    The candidate gets copies; torch's random numbers start anew for each probe, and their state is put back afterwards.
+    The candidate gets copies; torch's random numbers start anew for each probe, and are put back afterwards.
     ``serve`` answers for stubs; it stands on the judge's side of the wall.
     """
     answers: dict[str, Answer] = {}
-    with torch.random.fork_rng(devices=[]), quiet() as printed:
+    with torch.random.fork_rng(devices=[]), one_thread(), quiet() as printed:
         try:
             with time_limit(seconds):
                 for probe in probes:
-                    torch.manual_seed(0)
+                    # torch.manual_seed would look for every kind of device, each time.
+                    torch.default_generator.manual_seed(0)
                     answers[probe.name] = _Session(candidate, form, serve).run(probe)
         except TimedOut:
             late = Fault("timeout", f"did not return within {seconds:g} s.")
@@ -223,7 +224,7 @@ def _expect_names(own: Mapping[str, Any], names: Sequence[str], exactly: bool) -
     if extra:
         said.append(f"has {'also ' if missing else ''}a parameter {_some(extra)}, which was not asked for")
     ending = (
-        ". Submodules count only under the names that the text gives, and in nn.ModuleList rather than a plain list."
+        ". Submodules count only under the names that the text gives, and in nn.ModuleList, not in a plain list."
         if missing
         else "."
     )

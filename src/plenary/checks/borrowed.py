@@ -59,8 +59,8 @@ def imports_of(source: str) -> dict[str, str]:
 def borrowed_by(name: str, candidate: object, answers: Iterable[str]) -> list[str]:
     """Return what a function or class in this process borrows; nothing if its source cannot be read.
 
-    The package's other parts may stand in the notebook, handed out by its first cell: a later exercise builds on them.
-    Its own answer, the one called ``name``, never does.
+    The package's other parts may stand in the notebook, handed out by its first cell: a later exercise builds on
+    them. Its own answer, the one called ``name``, never does.
     """
     full = f"{getattr(candidate, '__module__', None)}.{getattr(candidate, '__qualname__', None)}"
     if _is_ours(full) or full.startswith("torch."):
@@ -85,14 +85,11 @@ def _functions_of(candidate: object) -> list[FunctionType]:
 
 def _names_in(namespace: Mapping[str, object]) -> Iterable[tuple[str, str]]:
     for name, value in list(namespace.items()):
+        home, there = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
         if isinstance(value, ModuleType):
             yield name, value.__name__
-        elif (
-            (home := getattr(value, "__module__", None))
-            and home != "__main__"
-            and hasattr(value, "__qualname__")
-        ):
-            yield name, f"{home}.{value.__qualname__}"
+        elif home and there and home != "__main__":
+            yield name, f"{home}.{there}"
 
 
 def _full_name(node: ast.expr, imported: Mapping[str, str]) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from plenary.checks.agreement import agree, bears_the_mark_of, same_manners
-from plenary.checks.answer import Answers
+from plenary.checks.answer import Answer, Answers
 from plenary.checks.ask import ask
 from plenary.checks.exercise import Exercise, Function, Misconception, tolerance
 from plenary.checks.probe import Probe
@@ -35,46 +35,36 @@ def diagnose(exercise: Exercise, seed: int, given: Answers) -> Diagnosis:
     given = derived(exercise, probes, given)
     failing = [p for p in probes if not agree(given[p.name], expected[p.name], tolerance(p))]
     numeric = [p for p in failing if given[p.name].fault is None]
-    suspects = [
-        _Suspect(
-            mistake,
-            wrong,
-            spoils=[p for p in probes if not agree(wrong[p.name], expected[p.name], tolerance(p))],
-            explains=[p for p in failing if agree(given[p.name], wrong[p.name], RESEMBLANCE)],
-        )
-        for mistake, wrong in fingerprints(exercise, seed)
-    ]
-
+    suspects = known(exercise, seed)
     if not failing:
-        return Diagnosis(_by_manners(suspects, probes, given))
+        return Diagnosis(_by_manners(suspects, given))
 
-    def convinces(suspect: _Suspect) -> bool:
+    def convinces(suspect: Suspect) -> bool:
         # An exception alone is weak evidence: it has to account for everything that went wrong.
-        return numeric[0] in suspect.explains if numeric else bool(failing) and suspect.explains == failing
+        needed = numeric[:1] or failing
+        return all(suspect.explains(p, given[p.name]) for p in needed)
 
-    def belied(suspect: _Suspect) -> int:
-        return sum(p not in failing for p in suspect.spoils)
+    def weight(suspect: Suspect) -> tuple[int, int]:
+        explained = sum(suspect.explains(p, given[p.name]) for p in failing)
+        return explained, -sum(suspect.spoils(p) for p in probes if p not in failing)
 
-    primary = max(
-        filter(convinces, suspects),
-        key=lambda suspect: (len(suspect.explains), -belied(suspect)),
-        default=None,
-    )
-    left = [p for p in failing if primary is None or p not in primary.explains]
+    primary = max(filter(convinces, suspects), key=weight, default=None)
+    left = [p for p in failing if primary is None or not primary.explains(p, given[p.name])]
     others = [suspect for suspect in suspects if primary is None or suspect.mistake is not primary.mistake]
     return Diagnosis(primary and primary.mistake, _beside(others, left, expected, given))
 
 
-def _by_manners(suspects: list["_Suspect"], probes: Sequence[Probe], given: Answers) -> Misconception | None:
+def _by_manners(suspects: Sequence["Suspect"], given: Answers) -> Misconception | None:
     """Find the mistake that has all numbers right too, and the same dtypes and changed inputs."""
     for suspect in suspects:
-        if not suspect.spoils and all(same_manners(given[p.name], suspect.wrong[p.name]) for p in probes):
+        harmless = not any(suspect.spoils(p) for p in suspect.probes)
+        if harmless and all(same_manners(given[p.name], suspect.answer(p)) for p in suspect.probes):
             return suspect.mistake
     return None
 
 
 def _beside(
-    suspects: list["_Suspect"], left: list[Probe], expected: Answers, given: Answers
+    suspects: list["Suspect"], left: list[Probe], expected: Answers, given: Answers
 ) -> tuple[Misconception, ...]:
     """Account for what is left over with as few further mistakes as possible, and the least sweeping ones."""
     found: list[Misconception] = []
@@ -83,18 +73,52 @@ def _beside(
             [
                 p
                 for p in left
-                if bears_the_mark_of(given[p.name], suspect.wrong[p.name], expected[p.name], RESEMBLANCE)
+                if given[p.name].fault is None
+                and bears_the_mark_of(given[p.name], suspect.answer(p), expected[p.name], RESEMBLANCE)
             ]
             for suspect in suspects
         ]
-        best = max(
-            range(len(suspects)), key=lambda i: (len(marked[i]), -len(suspects[i].spoils)), default=None
-        )
-        if best is None or not marked[best]:
+        most = max(map(len, marked), default=0)
+        if not most:
             break
+        best = max(
+            (i for i, probes in enumerate(marked) if len(probes) == most),
+            key=lambda i: -sum(suspects[i].spoils(p) for p in suspects[i].probes),
+        )
         found.append(suspects[best].mistake)
         left = [p for p in left if p not in marked[best]]
     return tuple(dict.fromkeys(found))
+
+
+class Suspect:
+    """One way of making a known mistake. It is asked a probe when that is needed, and once."""
+
+    def __init__(
+        self,
+        exercise: Exercise,
+        probes: Sequence[Probe],
+        expected: Answers,
+        mistake: Misconception,
+        wrong: Function,
+    ) -> None:
+        self.mistake = mistake
+        self.probes = probes
+        self._exercise, self._expected, self._wrong = exercise, expected, wrong
+        self._answers: dict[str, Answer] = {}
+
+    def answer(self, probe: Probe) -> Answer:
+        """Return what the mistake answers to a probe."""
+        if probe.name not in self._answers:
+            self._answers |= _asked(self._exercise, [probe], self._wrong).by_probe
+        return self._answers[probe.name]
+
+    def explains(self, probe: Probe, given: Answer) -> bool:
+        """Say whether a candidate answered as the mistake does."""
+        return agree(given, self.answer(probe), RESEMBLANCE)
+
+    def spoils(self, probe: Probe) -> bool:
+        """Say whether the mistake gets a probe wrong."""
+        return not agree(self.answer(probe), self._expected[probe.name], tolerance(probe))
 
 
 def derived(exercise: Exercise, probes: Sequence[Probe], answers: Answers) -> Answers:
@@ -107,28 +131,20 @@ def derived(exercise: Exercise, probes: Sequence[Probe], answers: Answers) -> An
 @lru_cache(maxsize=64)
 def reference_answers(exercise: Exercise, seed: int) -> Answers:
     """Return the right answers to the probes of this seed, as they are compared."""
-    return _asked(exercise, seed, exercise.reference)
+    return _asked(exercise, exercise.probes(seed), exercise.reference)
 
 
 @lru_cache(maxsize=64)
-def fingerprints(exercise: Exercise, seed: int) -> list[tuple[Misconception, Answers]]:
-    """Return what every known mistake, in each way of making it, answers to the probes of this seed."""
-    return [
-        (mistake, _asked(exercise, seed, wrong))
+def known(exercise: Exercise, seed: int) -> tuple[Suspect, ...]:
+    """Return every known mistake, in each way of making it, for the probes of this seed."""
+    probes, expected = exercise.probes(seed), reference_answers(exercise, seed)
+    return tuple(
+        Suspect(exercise, probes, expected, mistake, wrong)
         for mistake in exercise.mistakes
         for wrong in mistake.wrong[exercise.name]
-    ]
+    )
 
 
-def _asked(exercise: Exercise, seed: int, function: Function) -> Answers:
-    probes = exercise.probes(seed)
+def _asked(exercise: Exercise, probes: Sequence[Probe], function: Function) -> Answers:
     answers = ask(function, probes, exercise.form, seconds=10 * exercise.seconds, serve=exercise.serve)
     return derived(exercise, probes, answers)
-
-
-@dataclass(frozen=True)
-class _Suspect:
-    mistake: Misconception
-    wrong: Answers
-    spoils: list[Probe]
-    explains: list[Probe]

@@ -12,7 +12,7 @@ def relation(given: np.ndarray, expected: np.ndarray) -> str | None:
         return None
     ratios = given[expected != 0] / expected[expected != 0]
     if (
-        ratios.size
+        ratios.size > 1
         and np.allclose(given[expected == 0], 0)
         and np.allclose(ratios, ratios.flat[0], rtol=1e-6)
     ):

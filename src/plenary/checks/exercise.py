@@ -50,9 +50,9 @@ class Misconception:
 class Property:
     """One thing that a right answer does, worth ``weight`` parts of the score.
 
-    It holds if, on every probe named, every output named agrees with the reference; or, where there is a ``law``, if
-    that finds nothing to say. With weight 0 it is good to have and not asked for: breaking it costs nothing and is
-    worth a remark.
+    It holds if, on every probe named, every output named agrees with the reference; or, where there is a
+    ``law``, if that finds nothing to say. With weight 0 it is good to have and not asked for: breaking it costs
+    nothing and is worth a remark.
     """
 
     title: str
@@ -80,12 +80,12 @@ class Exercise:
         numbers: Whether Python numbers or booleans are returned instead of tensors.
         makers: What builds arguments beside the candidate; see ``Form``.
         collect: What takes the outputs out of something that is neither tensor nor tuple; see ``Form``.
-        oracles: Functions that stay with the judge; a ``Stub`` of that name calls them with arrays and gets arrays.
-        derive: Turns an answer into what is compared, where the numbers themselves cannot be: whether a change in the
-            future shows, say, for a model whose weights are its own. Properties and laws see what it returns.
+        oracles: Functions that stay with the judge; a ``Stub`` of that name calls them with arrays.
+        derive: Turns an answer into what is compared, where the numbers themselves cannot be: whether a change
+            in the future shows, say, for a model whose weights are its own. Properties and laws see the result.
         scoring: Makes the score of the parts, where adding up their weights will not do.
         borrowed: Full names of what would be using the answer instead of writing it, such as
-            ``torch.nn.functional.softmax``; ``.softmax`` means any method of that name. ``plenary`` itself always is.
+            ``torch.nn.functional.softmax``; ``.softmax`` means any method of that name. ``plenary`` always is.
         seconds: Limit for all probes together; more than the usual only where something is trained.
     """
 

@@ -22,6 +22,10 @@ def judge(exercise: Exercise, seed: int, answers: Answers) -> Report:
     probes = exercise.probes(seed)
     expected = reference_answers(exercise, seed)
     given = derived(exercise, probes, answers)
+    if all(_unwritten(given[p.name]) for p in probes if expected[p.name].fault is None):
+        # A table of parts that are all open would say less.
+        message = _unnamed(exercise, probes, expected, given)
+        return Report(exercise.name, False, 0.0, None, message, printed=given.printed)
     parts = (*_parts(exercise, probes, expected, given), *_manners(probes, expected, given))
     if all(part.passed for part in parts):
         return Report(exercise.name, True, 1.0, None, "Right on every probe.", parts, printed=given.printed)
@@ -200,6 +204,10 @@ def _inputs(probe: Probe) -> dict[str, object]:
         if not isinstance(value, (Made, Stub))
         and not (isinstance(value, np.ndarray) and value.size > LARGEST_EXAMPLE)
     }
+
+
+def _unwritten(answer: Answer) -> bool:
+    return answer.fault is not None and answer.fault.kind == "unwritten"
 
 
 def _lower_first(sentence: str) -> str:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from plenary.checks.catalogue import exercises
 from plenary.checks.exercise import Exercise, Function, Misconception
 from plenary.checks.judge import judge
+from plenary.checks.pool import pool
 from plenary.checks.put import answers_of
 
 
@@ -15,33 +17,54 @@ class Row:
 
     exercise: str
     candidate: str
+    mistake: str | None
     seed: int
     outcome: str
     score: float
     right: bool
 
 
-def kill_matrix(seeds: Iterable[int]) -> Iterator[Row]:
-    """Judge all mistakes, each way of making them, and all correct variants of all exercises at these seeds."""
-    for seed in seeds:
-        for exercise in exercises().values():
-            for label, function, mistake in _candidates(exercise):
-                report = judge(exercise, seed, answers_of(exercise, function, seed))
-                outcome = "passes" if report.passed else report.diagnosis or "fails, unnamed"
-                if mistake is None:
-                    right = report.passed and report.score == 1 and report.diagnosis is None
-                elif mistake.harmless:
-                    right = report.passed and report.score == 1 and mistake.title in report.message
-                else:
-                    right = not report.passed and report.score < 1 and report.diagnosis == mistake.id
-                yield Row(exercise.name, label, seed, outcome, report.score, right)
+def kill_matrix(seeds: Iterable[int], jobs: int = 1) -> Iterator[Row]:
+    """Judge all mistakes, each way of making them, and all correct variants of all exercises at these seeds.
+
+    With several ``jobs``, exercises are judged in that many processes; the rows come in the same order.
+    """
+    seeds = list(seeds)
+    if jobs == 1:
+        for name in exercises():
+            yield from rows_of(name, seeds)
+        return
+    with pool(jobs) as processes:
+        for rows in processes.map(partial(rows_of, seeds=seeds), exercises()):
+            yield from rows
 
 
-def _candidates(exercise: Exercise) -> Iterator[tuple[str, Function, Misconception | None]]:
+def rows_of(name: str, seeds: Iterable[int]) -> list[Row]:
+    """Judge the candidates of one exercise."""
+    exercise = exercises()[name]
+    return [_row(exercise, *one, seed) for seed in seeds for one in candidates(exercise)]
+
+
+def candidates(exercise: Exercise) -> Iterator[tuple[str, Function, Misconception | None]]:
     """Yield what is to be judged: a label, the function, and the mistake that should be named."""
-    for function in exercise.correct:
-        yield f"correct {function.__name__.strip('_')}", function, None
+    for number, function in enumerate(exercise.correct, start=1):
+        name = getattr(function, "__name__", "").strip("_").replace("<lambda>", "")
+        yield f"correct {number} {name}".strip(), function, None
     for mistake in exercise.mistakes:
         ways = mistake.wrong[exercise.name]
         for number, wrong in enumerate(ways, start=1):
             yield mistake.id if len(ways) == 1 else f"{mistake.id}, way {number}", wrong, mistake
+
+
+def _row(exercise: Exercise, label: str, function: Function, mistake: Misconception | None, seed: int) -> Row:
+    report = judge(exercise, seed, answers_of(exercise, function, seed))
+    outcome = "passes" if report.passed else report.diagnosis or "fails, unnamed"
+    if mistake is None:
+        right = report.passed and report.score == 1 and report.diagnosis is None
+    elif mistake.harmless:
+        right = report.passed and report.score == 1 and mistake.title in report.message
+    else:
+        right = not report.passed and report.score < 1 and report.diagnosis == mistake.id
+    return Row(exercise.name, label, mistake and mistake.id, seed, outcome, report.score, right)
+
+

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,7 +47,7 @@ class Construct:
 
 @dataclass(frozen=True)
 class Load:
-    """Give the parameters these values, by name. All have to be there, and no others; the module takes their dtype."""
+    """Give the parameters these values by name: all of them and no others. The module takes their dtype."""
 
     weights: Mapping[str, Array]
 
@@ -99,8 +100,8 @@ class Probe:
     shown: bool = False
 
     @property
-    def arguments(self) -> Mapping[str, Value]:
-        """Return what the first call passes."""
+    def arguments(self) -> Mapping[str, Any]:
+        """Return what the first call passes: mostly arrays, and what else a ``Value`` can be."""
         return next((step.arguments for step in self.steps if isinstance(step, Call)), {})
 
     @property
