@@ -341,24 +341,13 @@ def train(seed: int, steps: int = 1000) -> nn.Module:
     return model
 
 
-models: list[nn.Module] = []
-
-
-def reversed_by_models(source: Tensor) -> Tensor:
-    """Let the three models write: (B, L) -> (3, B, L)."""
-    if not models:
-        raise RuntimeError("there is no trained model yet: run the cell that trains them")
-    answers = [greedy_decode(model, source, BOS, EOS, source.shape[1]) for model in models]
-    return torch.stack(answers)
-
-
 # %% [markdown] nbgrader={"grade_id": "train-text", "locked": true, "grade": false, "solution": false}
 # **Train.** A line appears for each model when it is done. A right model gets nearly all words right, and takes about five
 # seconds on a quiet computer. The loss alone would tell you little: many a wrong Transformer has a low one.
 
 # %% nbgrader={"grade_id": "train", "locked": true, "grade": false, "solution": false}
 torch.set_num_threads(1)  # matrices this small are done before several threads have met
-models.clear()
+models: list[nn.Module] = []
 try:
     for seed in range(3):
         model = train(seed)
@@ -373,6 +362,24 @@ except NotImplementedError:
     print("Write TinyTransformer, greedy_decode and warmup_lr above, then run this cell again.")
 except Exception as error:
     print(f"Stopped by {type(error).__name__}: {error}. The checks above say more.")
+
+# %% [markdown] nbgrader={"grade_id": "reversed-text", "locked": true, "grade": false, "solution": false}
+# **What is graded** is what your models write, on sources that they have not seen: `reversed_by_models` lets all three write, each on its own.
+# At least nine words in ten have to be right, for every one of the three; and where they were never trained, on longer sources, they
+# have to differ, as three models do.
+
+
+# %% nbgrader={"grade_id": "reversed", "locked": true, "grade": false, "solution": false}
+def reversed_by_models(source: Tensor) -> Tensor:
+    """Let the three models write: (B, L) -> (3, B, L)."""
+    if not models:
+        raise RuntimeError("there is no trained model yet: run the cell that trains them")
+    answers = [greedy_decode(model, source, BOS, EOS, source.shape[1]) for model in models]
+    return torch.stack(answers)
+
+
+# %% nbgrader={"grade_id": "reversed_by_models-try", "locked": true, "grade": false, "solution": false}
+check("reversed_by_models")
 
 # %% [markdown] nbgrader={"grade_id": "reversed-look-text", "locked": true, "grade": false, "solution": false}
 # **Ask for more.** The models have never seen more than five symbols. Guess first: what happens at six, at seven, at ten?

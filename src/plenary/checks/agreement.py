@@ -46,6 +46,8 @@ def bears_the_mark_of(given: Answer, mistaken: Answer, expected: Answer, toleran
     if given.fault or mistaken.fault or agree(mistaken, expected, tolerance):
         return False
     for name, right in expected.arrays.items():
+        if name not in mistaken.arrays:  # a gradient of an output whose shape is wrong
+            return False
         number, changed = mistaken.arrays[name], ~close(mistaken.arrays[name], right, tolerance)
         if number.shape != right.shape:
             changed = np.ones(number.shape, dtype=bool)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from plenary.checks.answer import Answer, Answers, Fault
 from plenary.checks.form import Form
@@ -200,6 +201,11 @@ def _load(module: Any, weights: Mapping[str, np.ndarray]) -> None:
     _guarded(module.to, dtype)
     own = dict(module.named_parameters(remove_duplicate=False))
     _expect_names(own, tuple(weights), exactly=True)
+    unmade = [n for n in weights if isinstance(own[n], UninitializedParameter)]
+    if unmade:
+        raise _UnusableError(
+            "weights", f"leaves {unmade[0]} without a size until it is called; give it one.", "lazy"
+        )
     wrong = {n: tuple(own[n].shape) for n in weights if own[n].shape != weights[n].shape}
     if wrong:
         name, shape = next(iter(wrong.items()))

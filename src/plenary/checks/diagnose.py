@@ -101,16 +101,27 @@ class Suspect:
         mistake: Misconception,
         wrong: Function,
     ) -> None:
-        self.mistake = mistake
+        self.mistake, self.wrong = mistake, wrong
         self.probes = probes
-        self._exercise, self._expected, self._wrong = exercise, expected, wrong
-        self._answers: dict[str, Answer] = {}
+        self._exercise, self._expected = exercise, expected
+        self._raw: dict[str, Answer] = {}
+        self._derived: dict[str, Answer] = {}
+
+    def answers(self) -> Answers:
+        """Return what the mistake answers to all probes, as it comes."""
+        self._ask([probe for probe in self.probes if probe.name not in self._raw])
+        return Answers(dict(self._raw))
 
     def answer(self, probe: Probe) -> Answer:
-        """Return what the mistake answers to a probe."""
-        if probe.name not in self._answers:
-            self._answers |= _asked(self._exercise, [probe], self._wrong).by_probe
-        return self._answers[probe.name]
+        """Return what the mistake answers to a probe, as it is compared."""
+        if probe.name not in self._raw:
+            self._ask([probe])
+        if probe.name not in self._derived:
+            self._derived[probe.name] = self._exercise.derived(probe, self._raw[probe.name])
+        return self._derived[probe.name]
+
+    def _ask(self, probes: Sequence[Probe]) -> None:
+        self._raw |= asked(self._exercise, probes, self.wrong).by_probe
 
     def explains(self, probe: Probe, given: Answer) -> bool:
         """Say whether a candidate answered as the mistake does."""
@@ -131,7 +142,8 @@ def derived(exercise: Exercise, probes: Sequence[Probe], answers: Answers) -> An
 @lru_cache(maxsize=64)
 def reference_answers(exercise: Exercise, seed: int) -> Answers:
     """Return the right answers to the probes of this seed, as they are compared."""
-    return _asked(exercise, exercise.probes(seed), exercise.reference)
+    probes = exercise.probes(seed)
+    return derived(exercise, probes, asked(exercise, probes, exercise.reference))
 
 
 @lru_cache(maxsize=64)
@@ -145,6 +157,6 @@ def known(exercise: Exercise, seed: int) -> tuple[Suspect, ...]:
     )
 
 
-def _asked(exercise: Exercise, probes: Sequence[Probe], function: Function) -> Answers:
-    answers = ask(function, probes, exercise.form, seconds=10 * exercise.seconds, serve=exercise.serve)
-    return derived(exercise, probes, answers)
+def asked(exercise: Exercise, probes: Sequence[Probe], function: Function) -> Answers:
+    """Ask a function of the exercise's own, which may take its time on a busy machine."""
+    return ask(function, probes, exercise.form, seconds=10 * exercise.seconds, serve=exercise.serve)

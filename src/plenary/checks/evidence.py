@@ -13,6 +13,7 @@ def relation(given: np.ndarray, expected: np.ndarray) -> str | None:
     ratios = given[expected != 0] / expected[expected != 0]
     if (
         ratios.size > 1
+        and ratios.any()
         and np.allclose(given[expected == 0], 0)
         and np.allclose(ratios, ratios.flat[0], rtol=1e-6)
     ):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from plenary.checks.answer import Answer
+from plenary.checks.answer import Answer, Fault
 from plenary.checks.form import Collect, Form, Maker
 from plenary.checks.probe import Probe
 
@@ -131,8 +131,15 @@ class Exercise:
             raise RuntimeError(f"the function raised {type(error).__name__}: {error}") from None
 
     def derived(self, probe: Probe, answer: Answer) -> Answer:
-        """Return what is compared of an answer."""
-        return answer if self.derive is None or answer.fault else self.derive(probe, answer)
+        """Return what is compared of an answer. What cannot be derived from has another form than was asked for."""
+        if self.derive is None or answer.fault:
+            return answer
+        try:
+            return self.derive(probe, answer)
+        except Exception:
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in answer.arrays.items())
+            said = f"returned what does not fit together: {shapes}."
+            return Answer(fault=Fault("structure", said, "unfit"), changed=answer.changed)
 
 
 def tolerance(probe: Probe) -> float:

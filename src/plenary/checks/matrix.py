@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from plenary.checks.answer import Answers
 from plenary.checks.catalogue import exercises
+from plenary.checks.diagnose import known
 from plenary.checks.exercise import Exercise, Function, Misconception
 from plenary.checks.judge import judge
 from plenary.checks.pool import pool
@@ -56,8 +58,15 @@ def candidates(exercise: Exercise) -> Iterator[tuple[str, Function, Misconceptio
             yield mistake.id if len(ways) == 1 else f"{mistake.id}, way {number}", wrong, mistake
 
 
+def _answers(exercise: Exercise, function: Function, mistake: Misconception | None, seed: int) -> Answers:
+    """Ask a candidate. At the first seed a mistake is asked anew; at others its fingerprint's answers do."""
+    if mistake is None or seed == 0:
+        return answers_of(exercise, function, seed)
+    return next(suspect.answers() for suspect in known(exercise, seed) if suspect.wrong is function)
+
+
 def _row(exercise: Exercise, label: str, function: Function, mistake: Misconception | None, seed: int) -> Row:
-    report = judge(exercise, seed, answers_of(exercise, function, seed))
+    report = judge(exercise, seed, _answers(exercise, function, mistake, seed))
     outcome = "passes" if report.passed else report.diagnosis or "fails, unnamed"
     if mistake is None:
         right = report.passed and report.score == 1 and report.diagnosis is None
@@ -66,5 +75,3 @@ def _row(exercise: Exercise, label: str, function: Function, mistake: Misconcept
     else:
         right = not report.passed and report.score < 1 and report.diagnosis == mistake.id
     return Row(exercise.name, label, mistake and mistake.id, seed, outcome, report.score, right)
-
-

@@ -23,8 +23,9 @@ OUTPUTS = ("logits", "again", "reversed", "blocks of 2", "blocks of 4", "paramet
 def collect(model: Any, arguments: dict[str, Any]) -> tuple[Any, ...]:
     """Draw every trainable parameter at random, and look at the logits of five pictures in several ways."""
     if not isinstance(model, nn.Module):
-        found = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
-        raise TypeError(f"returned {found}; expected an instance of torch.nn.Module.")
+        if isinstance(model, type):
+            raise TypeError(f"returned the class {model.__name__}; expected an instance of it.")
+        raise ValueError(f"returned a value of type {type(model).__name__}; expected a torch.nn.Module.")
     generator = torch.Generator().manual_seed(5)
     model.eval()
     with torch.no_grad():
@@ -113,6 +114,7 @@ MUSTS = {
     "pool": must("pool counts", 1, 'pool="mean" gives the same logits as pool="class"'),
     "small": must("small", 1, f"the model has more than {LARGEST:,} parameters"),
 }
+
 
 def _reference(*arguments: Any) -> nn.Module:
     """Build the model from the course's layers: a function, as is asked for, not the class itself."""

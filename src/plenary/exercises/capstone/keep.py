@@ -83,7 +83,7 @@ def derive(_probe: Probe, answer: Answer) -> Answer:
         "near": yes(apart(before, after) < 0.05),
         "not the other": yes(apart(other, after) > 1e-5),
         "not the changed": yes(apart(changed, after) > 1e-5),
-        "some came back": yes(answer.arrays["back"] > 0),
+        "some came back": yes(answer.arrays["back"].max(initial=0.0) > 0),
         "alive": yes(before.std() > 1e-3),
     }
     return Answer(facts, {}, answer.changed)

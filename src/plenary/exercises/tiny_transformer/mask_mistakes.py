@@ -1,8 +1,7 @@
 """Mistakes in who may hear whom: the future, padding, and masks that are given to the wrong attention."""
 
 from plenary.checks.exercise import Misconception
-from plenary.exercises.tiny_transformer import wrong_masks as wrong
-from plenary.exercises.tiny_transformer.wrong_masks import as_handed_out, in_transformer
+from plenary.exercises.tiny_transformer import wrong_masks
 
 MASK_MISTAKES = (
     Misconception(
@@ -14,7 +13,7 @@ MASK_MISTAKES = (
         hint="make_masks makes three masks, one for each of the three attentions.",
         anchor="tiny-three-masks",
         section="Three attentions, three masks",
-        wrong=in_transformer(wrong.NoMasks),
+        wrong=wrong_masks.NO_MASKS,
     ),
     Misconception(
         id="tiny-future-seen",
@@ -28,7 +27,7 @@ MASK_MISTAKES = (
         anchor="tiny-future",
         section="The future stays hidden",
         evidence="https://github.com/alex-matton/causal-transformer-decoder/issues/1",
-        wrong=in_transformer(wrong.NoTargetMask, wrong.TargetPaddingOnly),
+        wrong=wrong_masks.FUTURE_SEEN,
     ),
     Misconception(
         id="tiny-past-hidden",
@@ -41,7 +40,7 @@ MASK_MISTAKES = (
         "itself.",
         anchor="tiny-future",
         section="The future stays hidden",
-        wrong=in_transformer(wrong.FutureOnly, wrong.TargetMaskInverted),
+        wrong=wrong_masks.PAST_HIDDEN,
     ),
     Misconception(
         id="tiny-padding-heard",
@@ -54,7 +53,7 @@ MASK_MISTAKES = (
         "its own.",
         anchor="tiny-padding",
         section="Padding is hidden twice",
-        wrong=in_transformer(wrong.NoPaddingMask, wrong.EncoderHearsPadding, wrong.DecoderHearsPadding),
+        wrong=wrong_masks.PADDING_HEARD,
     ),
     Misconception(
         id="tiny-pad-is-zero",
@@ -64,7 +63,7 @@ MASK_MISTAKES = (
         hint="Keep pad_id in __init__ and compare with that.",
         anchor="tiny-padding",
         section="Padding is hidden twice",
-        wrong=in_transformer(wrong.PadIsZero),
+        wrong=wrong_masks.PAD_IS_ZERO,
     ),
     Misconception(
         id="tiny-source-mask-inverted",
@@ -76,7 +75,7 @@ MASK_MISTAKES = (
         "the mask.",
         anchor="tiny-padding",
         section="Padding is hidden twice",
-        wrong=in_transformer(wrong.SourceMaskInverted, wrong.AddedMaskInverted),
+        wrong=wrong_masks.SOURCE_MASK_INVERTED,
     ),
     Misconception(
         id="tiny-causal-source",
@@ -89,12 +88,7 @@ MASK_MISTAKES = (
         "the memory. The first and the third know of padding only.",
         anchor="tiny-three-masks",
         section="Three attentions, three masks",
-        wrong=in_transformer(
-            wrong.CausalMemory,
-            wrong.CausalEncoder,
-            as_handed_out(wrong.CausalMemory),
-            as_handed_out(wrong.CausalEncoder),
-        ),
+        wrong=wrong_masks.CAUSAL_SOURCE,
     ),
     Misconception(
         id="tiny-arguments-exchanged",
@@ -107,14 +101,7 @@ MASK_MISTAKES = (
         "memory's. make_masks returns the encoder's mask first, then these two.",
         anchor="tiny-three-masks",
         section="Three attentions, three masks",
-        wrong=in_transformer(
-            wrong.ExchangedInTheDecoder,
-            wrong.UnpackedInAnotherOrder,
-            wrong.ExchangedUnderMasks,
-            as_handed_out(wrong.ExchangedInTheDecoder),
-            as_handed_out(wrong.UnpackedInAnotherOrder),
-            as_handed_out(wrong.ExchangedUnderMasks),
-        ),
+        wrong=wrong_masks.ARGUMENTS_EXCHANGED,
     ),
     Misconception(
         id="tiny-all-masks-inverted",
@@ -125,6 +112,6 @@ MASK_MISTAKES = (
         hint="Turn each mask over where it goes from one convention to the other.",
         anchor="tiny-future",
         section="The future stays hidden",
-        wrong=in_transformer(wrong.AllInverted),
+        wrong=wrong_masks.ALL_INVERTED,
     ),
 )

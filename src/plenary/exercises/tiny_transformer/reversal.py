@@ -97,7 +97,7 @@ def _share(words: Array, source: Array, pattern: Pattern) -> float:
     for row, given in zip(source, words, strict=True):
         symbols = [int(word) for word in row if word != PAD]
         wanted = pattern(symbols, len(row))
-        hits += sum(int(w) == int(g) for w, g in zip(wanted, given, strict=False))
+        hits += sum(bool(w == g) for w, g in zip(wanted, given, strict=False))
         total += len(wanted)
     return hits / total
 

@@ -167,6 +167,11 @@ def _differentiated(name: str, generator: torch.Generator, num_layers: int) -> P
 
 
 def _depth() -> Probe:
-    """Build models of one layer and of two, and count their parameters."""
-    calls = tuple(Call(_build(5, WIDTH, 3, depth, 7), f": {depth} layers") for depth in DEPTHS)
-    return Probe("depth", calls, shown=True)
+    """Build models of one layer and of two, and count their parameters; then see that such a model runs.
+
+    To be built is not enough: source and target have one length, where most of what is wrong runs too.
+    """
+    counted = [Call(_build(5, WIDTH, 3, depth, 7), f": {depth} layers") for depth in DEPTHS]
+    words = torch.full((2, 2), FIRST_SYMBOL)
+    run = (Construct(_build(5, WIDTH, 3, 1, 7)), Mode(False), _call(words, words))
+    return Probe("depth", (*counted, *run), shown=True)

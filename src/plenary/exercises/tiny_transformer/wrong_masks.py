@@ -27,35 +27,35 @@ def as_handed_out(model: type[ReferenceTransformer]) -> type[ReferenceTransforme
     return Refusing
 
 
-class NoTargetMask(ReferenceTransformer):
+class _NoTargetMask(ReferenceTransformer):
     """Hide nothing of the target."""
 
     def target_mask(self, target: Tensor) -> Tensor | None:
         return None
 
 
-class TargetPaddingOnly(ReferenceTransformer):
+class _TargetPaddingOnly(ReferenceTransformer):
     """Hide the target's padding, and not its future."""
 
     def target_mask(self, target: Tensor) -> Tensor | None:
         return (target != self.pad_id)[:, None, None, :]
 
 
-class FutureOnly(ReferenceTransformer):
+class _FutureOnly(ReferenceTransformer):
     """Hide the past."""
 
     def target_mask(self, target: Tensor) -> Tensor | None:
         return torch.ones(target.shape[1], target.shape[1]).triu().bool()
 
 
-class TargetMaskInverted(ReferenceTransformer):
+class _TargetMaskInverted(ReferenceTransformer):
     """Hide what should be heard of the target."""
 
     def target_mask(self, target: Tensor) -> Tensor | None:
         return torch.ones(target.shape[1], target.shape[1]).triu(1).bool()
 
 
-class NoPaddingMask(ReferenceTransformer):
+class _NoPaddingMask(ReferenceTransformer):
     """Hide nothing of the source."""
 
     def source_mask(self, source: Tensor, target: Tensor) -> Tensor | None:
@@ -64,25 +64,25 @@ class NoPaddingMask(ReferenceTransformer):
     memory_mask = source_mask
 
 
-class NoMasks(NoTargetMask, NoPaddingMask):
+class _NoMasks(_NoTargetMask, _NoPaddingMask):
     """Hide nothing at all."""
 
 
-class EncoderHearsPadding(ReferenceTransformer):
+class _EncoderHearsPadding(ReferenceTransformer):
     """Hide padding from the decoder only."""
 
     def source_mask(self, source: Tensor, target: Tensor) -> Tensor | None:
         return None
 
 
-class DecoderHearsPadding(ReferenceTransformer):
+class _DecoderHearsPadding(ReferenceTransformer):
     """Hide padding from the encoder only."""
 
     def memory_mask(self, source: Tensor, target: Tensor) -> Tensor | None:
         return None
 
 
-class PadIsZero(ReferenceTransformer):
+class _PadIsZero(ReferenceTransformer):
     """Take 0 for padding."""
 
     def source_mask(self, source: Tensor, target: Tensor) -> Tensor | None:
@@ -91,7 +91,7 @@ class PadIsZero(ReferenceTransformer):
     memory_mask = source_mask
 
 
-class SourceMaskInverted(ReferenceTransformer):
+class _SourceMaskInverted(ReferenceTransformer):
     """Hide all but padding."""
 
     def source_mask(self, source: Tensor, target: Tensor) -> Tensor | None:
@@ -100,7 +100,7 @@ class SourceMaskInverted(ReferenceTransformer):
     memory_mask = source_mask
 
 
-class AddedMaskInverted(ReferenceTransformer):
+class _AddedMaskInverted(ReferenceTransformer):
     """The same with scores of minus infinity, which end in NaN where nothing is left."""
 
     def source_mask(self, source: Tensor, target: Tensor) -> Tensor | None:
@@ -111,11 +111,11 @@ class AddedMaskInverted(ReferenceTransformer):
     memory_mask = source_mask
 
 
-class AllInverted(SourceMaskInverted, TargetMaskInverted):
+class _AllInverted(_SourceMaskInverted, _TargetMaskInverted):
     """Hide all that should be heard."""
 
 
-class ExchangedInTheDecoder(ReferenceTransformer):
+class _ExchangedInTheDecoder(ReferenceTransformer):
     """Give the decoder's two masks in the other order."""
 
     def target_mask(self, target: Tensor) -> Tensor | None:
@@ -129,7 +129,7 @@ class ExchangedInTheDecoder(ReferenceTransformer):
         return super().forward(source, target)
 
 
-class UnpackedInAnotherOrder(ExchangedInTheDecoder):
+class _UnpackedInAnotherOrder(_ExchangedInTheDecoder):
     """Take the first two of the three masks for each other."""
 
     def source_mask(self, source: Tensor, target: Tensor) -> Tensor | None:
@@ -139,7 +139,7 @@ class UnpackedInAnotherOrder(ExchangedInTheDecoder):
         return ReferenceTransformer.memory_mask(self, source, target)
 
 
-class ExchangedUnderMasks(ReferenceTransformer):
+class _ExchangedUnderMasks(ReferenceTransformer):
     """Let the memory ask and the target answer, under the masks for the opposite."""
 
     def write(self, source: Tensor, target: Tensor, memory: Tensor) -> Tensor:
@@ -149,15 +149,38 @@ class ExchangedUnderMasks(ReferenceTransformer):
         return self.decoder_norm(memory)
 
 
-class CausalMemory(ReferenceTransformer):
+class _CausalMemory(ReferenceTransformer):
     """Read the memory under the target's mask."""
 
     def memory_mask(self, source: Tensor, target: Tensor) -> Tensor | None:
         return self.target_mask(target)
 
 
-class CausalEncoder(ReferenceTransformer):
+class _CausalEncoder(ReferenceTransformer):
     """Read the source under the target's mask."""
 
     def source_mask(self, source: Tensor, target: Tensor) -> Tensor | None:
         return self.target_mask(target)
+
+
+NO_MASKS = in_transformer(_NoMasks)
+FUTURE_SEEN = in_transformer(_NoTargetMask, _TargetPaddingOnly)
+PAST_HIDDEN = in_transformer(_FutureOnly, _TargetMaskInverted)
+PADDING_HEARD = in_transformer(_NoPaddingMask, _EncoderHearsPadding, _DecoderHearsPadding)
+PAD_IS_ZERO = in_transformer(_PadIsZero)
+SOURCE_MASK_INVERTED = in_transformer(_SourceMaskInverted, _AddedMaskInverted)
+CAUSAL_SOURCE = in_transformer(
+    _CausalMemory,
+    _CausalEncoder,
+    as_handed_out(_CausalMemory),
+    as_handed_out(_CausalEncoder),
+)
+ARGUMENTS_EXCHANGED = in_transformer(
+    _ExchangedInTheDecoder,
+    _UnpackedInAnotherOrder,
+    _ExchangedUnderMasks,
+    as_handed_out(_ExchangedInTheDecoder),
+    as_handed_out(_UnpackedInAnotherOrder),
+    as_handed_out(_ExchangedUnderMasks),
+)
+ALL_INVERTED = in_transformer(_AllInverted)
