@@ -51,9 +51,14 @@ $(BOOK): .venv/.installed $(NOTEBOOKS) $(SOURCES)
 test: $(BOOK)
 	$(STEP) "run the tests" "The summary above names each failing test; run one alone with: $(BIN)/pytest path::name" -- $(BIN)/pytest $(PYTEST_ARGS)
 
+# Half an hour and more on two cores. The log is committed.
 audit: $(BOOK)
 	$(STEP) "check the kill matrix at 200 seeds" "A row that says MISS is a mistake that was not named; see CONTRIBUTING.md." -- \
 		bash -c 'set -o pipefail; $(BIN)/plenary kill-matrix --seeds 200 > tests/audit.log; code=$$?; tail -n 1 tests/audit.log; exit $$code'
+	$(STEP) "judge every mutant of the solutions" "A row that says MISS is a change that no check notices." -- \
+		bash -c 'set -o pipefail; $(BIN)/plenary mutants >> tests/audit.log; code=$$?; tail -n 1 tests/audit.log; exit $$code'
+	$(STEP) "validate every notebook with nbgrader" "The summary above names each notebook that fails." -- \
+		bash -c 'set -o pipefail; $(BIN)/pytest -m audit --verbose --no-header | tee -a tests/audit.log'
 
 # Learners work on copies: an update of the course may write exercises/ anew, and never touches work/.
 lab: $(BOOK)

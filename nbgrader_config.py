@@ -27,8 +27,19 @@ c.CourseDirectory.db_url = f"sqlite:///{work / 'gradebook.db'}"
 c.ExportPlugin.to = str(work / "grades.csv")
 
 # The first cell imports torch, which alone can take a good part of nbgrader's 30 s on a busy machine; two notebooks
-# train in a cell for a minute or two where nothing else runs.
+# train in a cell, for a minute or two where nothing else runs.
 c.ExecutePreprocessor.timeout = 900
+
+# nbclient mimics a front end to the figures that a slider drives, and answers them on the very socket on which it
+# waits for the cell's reply; on a busy machine it then misses the reply and waits for ever (nbclient issue 312).
+# Nothing in a graded notebook needs the answer.
+try:
+    from nbclient.output_widget import OutputWidget
+
+    OutputWidget.send = lambda *arguments, **named: None
+except ImportError:  # another nbclient, which may not need it
+    pass
+
 # Feedback shows what a student's code has printed: nothing in it may run in the instructor's browser. nbconvert's
 # own sanitizer escapes the tables of a check's report along with scripts; this one lets plain tags through, and
 # styles that cannot lay anything over another part of the page.
@@ -38,7 +49,8 @@ sup table tbody td th thead tr ul
 """.split()  # noqa: SIM905
 STYLES = """
 align-items border border-collapse border-left caption-side color display flex-wrap font-variant-numeric font-weight
-gap list-style max-width padding padding-left text-align text-decoration text-underline-offset width
+gap list-style max-width overflow-x padding padding-left text-align text-decoration text-underline-offset
+white-space width
 """.split()  # noqa: SIM905
 
 

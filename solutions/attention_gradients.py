@@ -37,7 +37,7 @@ from plenary.checks import check
 # ## What comes in, what goes out
 #
 # On the way forward everyone in the room heard a blend of values. Later, somewhere in the network, a loss $L$ is
-# computed, and now the blame (or the praise) travels back. What arrives here is $dO$, `grad_output`: for every
+# computed, and what it depends on is now traced back. What arrives here is $dO$, `grad_output`: for every
 # entry of the output, how much the loss would rise if that entry rose a little. What has to leave is the same for
 # the inputs, $dQ$, $dK$ and $dV$. A gradient always has the shape of the thing it belongs to.
 #
@@ -124,8 +124,8 @@ beside([[0.25, 0.75], [0.5, 0.5]], [[8.0, 0.0], [2.0, 6.0]], by_hand=[[1.5, -1.5
 # ## 4. All together
 #
 # **Shapes.** `grad_output` is `(..., T, d_v)`, `query` `(..., T, d_k)`, `key` `(..., S, d_k)`, `value`
-# `(..., S, d_v)`. Return `(grad_query, grad_key, grad_value)`, each in the shape of its input. The dots stand for
-# any number of batch axes.
+# `(..., S, d_v)`. Return `(grad_query, grad_key, grad_value)`, each in the shape and the dtype of its input. The dots
+# stand for any number of batch axes; nothing is summed over these. Leave the inputs as they are.
 #
 # **The mask** is boolean and broadcasts to `(..., T, S)`; True means "may attend". A forbidden key has weight zero,
 # and look where the weights stand in $dV$ and $dE$: its part in every gradient is zero as well, by itself. The same

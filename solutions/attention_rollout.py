@@ -45,7 +45,7 @@ from plenary.checks import check
 # asked first, so it stands on the left.
 #
 # **Shapes.** `attentions` is a list with one tensor `(B, H, N + 1, N + 1)` for each layer, first layer first; layers may have
-# different numbers of heads. The result is `(B, N + 1, N + 1)`, and each of its rows sums to one.
+# different numbers of heads. The result is `(B, N + 1, N + 1)` in the attention's dtype, and each of its rows sums to one.
 #
 # **By hand.** One head, three tokens, two layers:
 #

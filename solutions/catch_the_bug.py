@@ -22,8 +22,8 @@
 # | `find_bug` | 6 |
 #
 # **What earns and what costs.** The score is the share of the wrong boxes that you find, less the share of the
-# right ones that you accuse. A test that says *wrong* to everything earns nothing, and so does one that says
-# *right* to everything, or tosses a coin.
+# right ones that you accuse, and never less than zero. A test that says *wrong* to everything earns nothing, and so
+# does one that says *right* to everything.
 
 # %% nbgrader={"grade_id": "imports", "locked": true, "grade": false, "solution": false}
 import torch

@@ -42,8 +42,8 @@ from plenary.checks import check
 # The class token is a parameter, one vector of width $D$, and it is the same for every picture: whoever comes in, the
 # same question is put to them. It sits in front, as token 0.
 #
-# **Shapes.** `x` is `(B, N, D)`, `class_token` is `(1, 1, D)`, the result is `(B, N+1, D)`. `torch.cat` joins tensors along
-# one axis and wants all the others to agree; it does not stretch an axis of length 1 as a sum does.
+# **Shapes.** `x` is `(B, N, D)`, `class_token` is `(1, 1, D)`, the result is `(B, N+1, D)` in the same dtype. `torch.cat` joins
+# tensors along one axis and wants all the others to agree; it does not stretch an axis of length 1 as a sum does.
 #
 # **By hand.** Two pictures of two patches each, $D = 3$, and the class token $(7, 8, 9)$:
 #
@@ -86,7 +86,8 @@ report.points(2)
 # positions were learned for, and no sum of the two makes sense. Raise a `ValueError` that names both lengths. Do not leave
 # it to torch: an axis of length 1 it stretches without a word.
 #
-# **Shapes.** `x` is `(B, N+1, D)` with the class token in front, `positions` is `(1, N+1, D)`, the result is `(B, N+1, D)`.
+# **Shapes.** `x` is `(B, N+1, D)` with the class token in front, `positions` is `(1, N+1, D)`, the result is `(B, N+1, D)`: a
+# new tensor, since `x` may still be wanted as it was.
 #
 # **By hand.** The tokens $(1, 2), (10, 20), (30, 40)$ and the positions $(3, 5), (100, 200), (300, 400)$ make
 # $(4, 7), (110, 220), (330, 440)$.
@@ -129,7 +130,7 @@ report.points(2)
 # 4. Back to a sequence, row by row, and the class token's position in front again.
 #
 # **Shapes.** `positions` is `(1, 1 + h*w, D)`; `old_grid` is `(h, w)` and `new_grid` is `(h', w')`, rows first. The result is
-# `(1, 1 + h'*w', D)`.
+# `(1, 1 + h'*w', D)`, in the dtype of `positions`. The model may go on learning, so a gradient has to get back to them.
 #
 # **By hand.** Let each position hold the number of its row and of its column. In a grid of $2 \times 3$ the row numbers are
 # 1 and 2. Enlarged to $4 \times 3$ there are four rows, whose centres lie at $\tfrac14, \tfrac34, \tfrac54, \tfrac74$ of an

@@ -53,6 +53,8 @@ from plenary.checks import check
 # - `weight` ($w$) and `bias` ($b$) are parameters with one number for each feature. They are how the model takes some of
 #   the normalisation back where that helps. They start at 1 and 0, so that nothing is taken back at first.
 #
+# `nn.LayerNorm` and `F.layer_norm` have all this inside; here the point is to write it once.
+#
 # **Shapes.** `x` is `(..., dim)`, and so is the result. The dots stand for any number of axes: none, one, or several.
 #
 # **By hand.** Take `eps = 3`, large enough to be seen. The row $(1, 1, 3, 3)$ has mean 2 and variance 1, the root is
@@ -139,8 +141,8 @@ report.points(3)
 # probability that a standard normal number is smaller, $\operatorname{GELU}(z) = z\,\Phi(z)$. Use the exact one,
 # `F.gelu(z)` as it is; its approximation by tanh differs in the fourth digit, and the check will tell you so.
 #
-# **Parts.** `linear1` and `linear2`, both `nn.Linear` with bias. **Dropout** acts on the hidden features, between the
-# activation and `linear2`; an `nn.Dropout` knows by itself whether the module is training.
+# **Parts.** `linear1` and `linear2`, both `nn.Linear` with bias, each under this one name. **Dropout** acts on the hidden
+# features, between the activation and `linear2`; an `nn.Dropout` knows by itself whether the module is training.
 #
 # **Shapes.** `x` is `(..., embed_dim)`, and so is the result. `hidden_dim` may be any width, also a smaller one.
 #
@@ -306,7 +308,7 @@ check("Encoder")
 # **Look at it.** Learning begins with the gradient that arrives in each layer. This sends one back through *your* encoder
 # and draws how much of it reaches each layer's `linear2`. Guess first: with more layers, does the gradient in layer 0
 # shrink, grow or stay? Then drag, and compare pre-norm with post-norm. (With both residual paths in place, layer 0 gets
-# about as much as the last layer, even at 24 layers. If the bars fall towards the left by a factor of a hundred or more,
+# about as much as the last layer in pre-norm, and about half as much in post-norm, even at 24 layers. If the bars fall towards the left by a factor of a hundred or more,
 # a plus sign is missing.)
 
 

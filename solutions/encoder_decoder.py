@@ -25,8 +25,9 @@
 # | `DecoderLayer` | 5 |
 # | `sequence_loss` | 3 |
 #
-# From earlier chapters you are handed `MultiHeadAttention`, `FeedForward` and `LayerNorm`, and the masks of chapter 4. Use
-# them or write your own; both are fine.
+# From earlier chapters you are handed `MultiHeadAttention`, `FeedForward` and `LayerNorm`, and the masks of chapter 4:
+# `causal_mask(length)`, and `combine_masks(causal, padding)`, which joins a mask `(T, T)` and a mask `(B, T)` of real tokens to one
+# of `(B, 1, T, T)`. Use them or write your own; both are fine.
 
 # %% nbgrader={"grade_id": "imports", "locked": true, "grade": false, "solution": false}
 import torch

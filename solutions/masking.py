@@ -76,7 +76,7 @@ report.points(2)
 # ## 2. Padding: nobody hears an empty chair
 #
 # Sentences differ in length, and a batch is one rectangular tensor. So short sentences are filled up at the end with padding:
-# empty chairs in the last rows of the room. `lengths` says for each sentence how many of its places are real.
+# empty chairs at the end of the row. `lengths` says for each sentence how many of its places are real.
 #
 # **Shapes.** `lengths` holds $B$ whole numbers from 0 to `max_length`. The result is boolean, `(B, max_length)`: row $b$ is
 # True at the real tokens of sentence $b$. The batch may be padded further than its longest sentence.
@@ -146,12 +146,13 @@ report.points(2)
 # out: its softmax as you write it first will be 0 / 0.
 #
 # **Shapes.** `scores` is `(..., T, S)`; `mask` is boolean and broadcasts to that shape: it may have fewer axes, or axes of
-# size 1. The result has the shape of `scores`. Leave `scores` as it is. `torch.softmax` is there for you to use: writing it
+# size 1. The result has the shape and the dtype of `scores`. Leave `scores` as it is; a gradient has to flow back to it, so
+# stay within torch. `torch.softmax` is there for you to use: writing it
 # was the exercise of chapter 2.
 #
 # **By hand.** Scores $(0, \ln 3, \ln 4)$, the third key forbidden: the exponentials are 1, 3 and nothing, the weights
 # $\tfrac14, \tfrac34, 0$. (Without the mask they were $\tfrac18, \tfrac38, \tfrac12$: the half is shared out anew, in
-# proportion.) All three forbidden: $0, 0, 0$.
+# proportion.) All three forbidden: $0, 0, 0$. Subtract 30000 from all three scores, and nothing changes.
 
 
 # %% nbgrader={"grade_id": "masked_softmax", "locked": false, "grade": false, "solution": true}

@@ -52,7 +52,7 @@ from plenary.checks import check
 # patch), the width is (grid column, column in the patch): split them so, bring the six axes into the order that you want,
 # and flatten. Keep in mind that `reshape` never moves a number; it only counts them off differently.
 #
-# **Shapes.** `images` is `(B, C, H, W)`, the result is `(B, N, P*P*C)`.
+# **Shapes.** `images` is `(B, C, H, W)`, the result is `(B, N, P*P*C)`, in the dtype of the pictures.
 #
 # **Sizes that do not divide.** If the height or the width leaves a remainder, raise a `ValueError` that says so.
 #
@@ -158,8 +158,8 @@ report.points(4)
 # $N$ alone does not say how the patches were laid out: 35 of them may be 5 rows of 7, or 7 rows of 5. That is why the
 # function is given the height and the width. How many channels there are it can work out, from the length of a patch.
 #
-# **Shapes.** `patches` is `(B, N, P*P*C)`, the result is `(B, C, height, width)`, and `unpatchify(patchify(images, P), P, H, W)`
-# is `images` again.
+# **Shapes.** `patches` is `(B, N, P*P*C)`, the result is `(B, C, height, width)` in the same dtype, and
+# `unpatchify(patchify(images, P), P, H, W)` is `images` again. You may take it that the sizes fit.
 #
 # **By hand.** With $P = 2$, height 2 and width 4, the patches $(1, 2, 3, 4)$ and $(5, 6, 7, 8)$ make
 #
@@ -262,8 +262,8 @@ report.points(2)
 # the one to the other. It is for pictures what the embedding table is for words: after it a square of pixels is a token
 # like any other.
 #
-# Write a module with one layer, an `nn.Linear` named `projection`. In `forward`, cut with `patchify` and let the layer do
-# the rest; a picture that does not divide is refused by `patchify` already.
+# Write a module with one layer, an `nn.Linear` named `projection`; it has no other parameters. In `forward`, cut with
+# `patchify` and let the layer do the rest; a picture that does not divide is refused by `patchify` already.
 #
 # **Shapes.** `PatchEmbedding(in_channels, patch_size, embed_dim)` has `projection.weight` of shape `(D, P*P*C)` and
 # `projection.bias` of shape `(D,)`. It takes `images`, `(B, C, H, W)`, and returns `(B, N, D)`.

@@ -45,8 +45,9 @@ from plenary.checks import check
 # themselves are harmless: subtract one and the same number from all the $x_i$ in a sum, and no share changes. Choose that
 # number well.
 #
-# **Shapes.** `x` has any number of axes, the result has the same shape. Write it with `exp` and sums, and leave `x` as it
-# is; torch's own softmax is what yours is compared with. (`amax` along an axis gives the largest values; `max` along an
+# **Shapes.** `x` has any number of axes, the result has its shape and its dtype. In float64 the shares add up to one to
+# twelve digits. Leave `x` as it is, and stay within torch, so that a gradient can flow through. Write it with `exp` and
+# sums; torch's own softmax is what yours is compared with. (`amax` along an axis gives the largest values; `max` along an
 # axis gives a pair, the values and where they stand.)
 #
 # **By hand.** For $x = (0, \ln 3, \ln 4)$ the exponentials are 1, 3 and 4, so the shares are $\tfrac18, \tfrac38, \tfrac12$.
@@ -88,7 +89,7 @@ report.points(4)
 # $$p_s = \operatorname{softmax}\!\left(-\frac{\lVert q - k_s\rVert^2}{2\tau}\right), \qquad o = \sum_s p_s\, v_s$$
 #
 # **Shapes.** `query` is `(d,)`, `keys` is `(n, d)`, `values` is `(n, v)`, and the result is `(v,)`. `temperature` is a
-# positive number. Use your own `softmax`.
+# positive number. Use your own `softmax`: then temperatures near zero do no harm.
 #
 # **By hand.** The query is $(1, 1)$, the keys are $(1, 1)$, $(0, 1)$ and $(0, 2)$: squared distances 0, 1, 2. Let
 # $\tau = 1/(2\ln 2) \approx 0.72$, so that $1/(2\tau) = \ln 2$ and each unit of squared distance halves a weight. The

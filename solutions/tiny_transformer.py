@@ -57,7 +57,7 @@ from plenary.checks import check
 # - `TokenEmbedding(vocab_size, embed_dim)` turns ids `(B, T)` into vectors `(B, T, D)`, of about the same size as the positions.
 # - `sinusoidal_encoding(length, embed_dim)` is the table of positions, `(length, D)`: row $t$ belongs to position $t$ of a
 #   *sequence*, whatever row of the batch the sequence is. Every model that you build here has an even `embed_dim`.
-# - `Encoder(num_layers, embed_dim, num_heads, hidden_dim)` is called with `(x, mask)`.
+# - `Encoder(num_layers, embed_dim, num_heads, hidden_dim)` is called with `(x, mask)`, and ends with a norm of its own.
 # - `DecoderLayer(embed_dim, num_heads, hidden_dim)` is one layer, called with `(x, memory, self_mask, memory_mask)`. Its norms come
 #   first, so that after the last one nothing has normalised the sum: a `LayerNorm(embed_dim)` belongs there.
 # - `make_masks(source, target, pad_id)` makes the three masks, in this order: for the encoder, for the target's attention to
@@ -71,7 +71,7 @@ from plenary.checks import check
 #
 # There are `num_layers` layers in the encoder and as many in the decoder, each with weights of its own and with a feed-forward
 # network of width $4D$. There is no dropout. The names inside your class are up to you, and other parts of `torch.nn` that do the
-# same are welcome. If `num_heads` does not divide `embed_dim`, the parts raise an error; let them.
+# same are welcome, all but `nn.Transformer`, which is the whole of it. If `num_heads` does not divide `embed_dim`, the parts raise an error; let them.
 #
 # **Shapes.** `source` `(B, S)` and `target` `(B, T)` are ids, padded with `pad_id`, and neither length is more than `max_length`.
 # The result is *logits* `(B, T, V)`: any real numbers, no softmax. Row $t$ says which word should **follow** target word $t$.
@@ -204,8 +204,8 @@ def greedy_decode(model: nn.Module, source: Tensor, bos_id: int, eos_id: int, ma
     ### BEGIN SOLUTION
     was_training = model.training
     model.eval()
-    written = torch.full((len(source), 1), bos_id)
-    ended = torch.zeros(len(source), dtype=torch.bool)
+    written = source.new_full((len(source), 1), bos_id)
+    ended = source.new_zeros(len(source)).bool()
     with torch.no_grad():
         for _ in range(max_length):
             word = model(source, written)[:, -1].argmax(dim=1)

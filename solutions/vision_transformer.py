@@ -48,7 +48,8 @@ from plenary.checks import check
 # | `LayerNorm(dim, eps=...)` | normalises every token by itself |
 #
 # **What the model does,** in this order: patch embedding; class token in front; positions added; dropout on that sum, in
-# training; the layers, one after another; a norm; then it reads one vector and hands it to the head. With `pool="class"`
+# training, and outside the layers nowhere else; the layers, one after another, without a mask; a norm over every token; then
+# it reads one vector and hands it to the head. With `pool="class"`
 # that vector is the class token. With `pool="mean"` it is the mean of the *patches*, without the class token, which sits in
 # the room for both pools. The head is one `nn.Linear`, and what it gives are the logits.
 #
@@ -73,7 +74,7 @@ from plenary.checks import check
 #
 # The head multiplies the first number by 3 and the second by 6, and adds 1 to the second. From the class token it makes
 # $(3, -5)$. The mean of the patches is $(-\tfrac13, \tfrac13)$, and from that it makes $(-1, 3)$. This is the small example
-# in the check's reports. In some of them tokens have a third number, and the layers do add something.
+# in the check's reports. In some of them tokens have a third number, the layers do add something, and the last norm has a bias.
 
 
 # %% nbgrader={"grade_id": "VisionTransformer", "locked": false, "grade": false, "solution": true}

@@ -1,10 +1,19 @@
-"""A real Chromium for the tests, which lets nothing out of the machine and forgives no error on a page."""
+"""A real Chromium for the tests, which lets nothing out of the machine and forgives no error on a page; and a real
+Jupyter for it to open."""
 
+import json
 import os
 import re
 import shutil
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import axe_core_python
 import pytest
@@ -12,10 +21,12 @@ from playwright.sync_api import (
     Browser,
     ConsoleMessage,
     Error,
+    Locator,
     Page,
     Request,
     Route,
     WebSocket,
+    expect,
     sync_playwright,
 )
 
@@ -146,3 +157,129 @@ def violations() -> Callable[..., list[str]]:
         ]
 
     return run
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def _jupyter(program: str, folder: Path, notebook: str, book: Path | None = None) -> Iterator[str]:
+    """A server with no user's settings, no news from the network and no token; yields its address.
+
+    It holds one file, `one.ipynb`, and serves the book as `make lab` does.
+    """
+    work = folder / "work"
+    work.mkdir()
+    (work / "one.ipynb").write_text(notebook, encoding="utf-8")
+    news = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    news.parent.mkdir(parents=True)
+    news.write_text(
+        '{"checkForUpdates": false, "fetchNews": "false", "doNotDisturbMode": true}', encoding="utf-8"
+    )
+    own = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "IPYTHONDIR": "ipython",
+    }
+    port = _free_port()
+    options = [
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=",
+        f"--ServerApp.root_dir={work}",
+        "--LabApp.extension_manager=readonly",
+        f"--ServerApp.extra_static_paths={[str(book)] if book else []}",
+    ]
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", program, *options],
+            env={
+                **os.environ,
+                **{name: str(folder / sub) for name, sub in own.items()},
+                "PLENARY_BOOK_URL": f"http://127.0.0.1:{port}/static",
+            },
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=work,
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            deadline = time.monotonic() + 60
+            while not _answers(address):
+                if server.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"{program} does not answer:\n{log.read_text(encoding='utf-8')[-3000:]}")
+                time.sleep(0.2)
+            yield address
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urlopen(f"{address}/api", timeout=2) as answer:
+            return answer.status == 200
+    except (URLError, OSError):
+        return False
+
+
+def _wait_for_kernel(page: Page, address: str) -> None:
+    """Until the page's kernel is idle and connected: a cell run before that asks which kernel to take."""
+    kernels: list[dict] = []
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with urlopen(f"{address}/api/sessions", timeout=5) as answer:
+            kernels = [session["kernel"] for session in json.load(answer)]
+        if any(kernel["execution_state"] == "idle" and kernel["connections"] > 0 for kernel in kernels):
+            return
+        page.wait_for_timeout(200)  # not time.sleep, which would hold up playwright too
+    pytest.fail(f"no kernel is idle and connected after 60 s: {kernels}")
+
+
+def _run_cell(page: Page, number: int) -> Locator:
+    """Run a cell by keyboard, as a learner does, and wait for its next number; returns the cell."""
+    cell = page.locator(".jp-CodeCell").nth(number)
+    prompt = cell.locator(".jp-InputPrompt")
+    before = prompt.text_content() or ""
+    for _ in range(5):
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Shift+Enter")
+        try:
+            expect(prompt).not_to_have_text(before, timeout=3_000)
+        except AssertionError:
+            continue  # keys pressed while the kernel is still on its way are dropped
+        break
+    expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=60_000)
+    return cell
+
+
+@pytest.fixture(scope="session")
+def jupyter() -> Callable[..., AbstractContextManager[str]]:
+    """Start JupyterLab or Notebook: `with jupyter("jupyterlab", tmp_path, notebook, book) as address:`."""
+    return _jupyter
+
+
+@pytest.fixture(scope="session")
+def wait_for_kernel() -> Callable[[Page, str], None]:
+    """Wait until cells can be run: `wait_for_kernel(page, address)`."""
+    return _wait_for_kernel
+
+
+@pytest.fixture(scope="session")
+def run_cell() -> Callable[[Page, int], Locator]:
+    """Run the n-th cell of code and wait until it has run: `run_cell(page, 0)`."""
+    return _run_cell

@@ -289,3 +289,35 @@ def test_html_shows_what_text_shows_and_escapes_it():
     assert "<img" not in page
     assert "&lt;img" in page
     assert "your scores" in check("attention_scores", unscaled)._repr_html_()
+
+
+def test_a_layer_may_stand_under_a_second_name():
+    """An nn.Sequential of the named layers is a way of writing the forward pass, not another model."""
+    from torch import nn
+
+    class FeedForward(nn.Module):
+        def __init__(self, embed_dim, hidden_dim, dropout=0.0):
+            super().__init__()
+            self.linear1 = nn.Linear(embed_dim, hidden_dim)
+            self.linear2 = nn.Linear(hidden_dim, embed_dim)
+            self.net = nn.Sequential(self.linear1, nn.GELU(), nn.Dropout(dropout), self.linear2)
+
+        def forward(self, x):
+            return self.net(x)
+
+    assert check("FeedForward", FeedForward).passed
+
+
+def test_a_layer_without_a_size_is_refused_with_a_message():
+    from torch import nn
+
+    class FeedForward(nn.Module):
+        def __init__(self, embed_dim, hidden_dim, dropout=0.0):
+            super().__init__()
+            self.linear1 = nn.LazyLinear(hidden_dim)
+            self.linear2 = nn.Linear(hidden_dim, embed_dim)
+
+        def forward(self, x):
+            return self.linear2(nn.functional.gelu(self.linear1(x)))
+
+    assert "without a size until it is called" in check("FeedForward", FeedForward).message

@@ -53,7 +53,11 @@ def test_the_page_shows_every_mistake_and_counts_what_was_judged(rows):
     from plenary.checks.gallery import gallery, totals
 
     first = [row for row in rows if row.seed == 0]
-    page = gallery(first)
+    page = "".join(gallery(first, page) for page in sorted({e.page for e in exercises().values()}))
+    with pytest.raises(LookupError, match="no exercise belongs"):
+        gallery(first, "attention/nowhere")
+    shown = re.findall(r'gallery\(rows, "([^"]+)"\)', (ROOT / "book" / "mistakes.md").read_text())
+    assert sorted(shown) == sorted({e.page for e in exercises().values()})
     assert page.count("<details") == sum(len(exercises()[name].mistakes) for name in EXERCISES)
     assert totals(first)["wrong answers"] + totals(first)["right answers"] == len(first)
     assert totals(first)["judged otherwise than they should be"] == 0

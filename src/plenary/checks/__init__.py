@@ -20,6 +20,7 @@ from plenary.checks.form import Form
 from plenary.checks.judge import judge
 from plenary.checks.put import answers_of
 from plenary.checks.report import Report
+from plenary.checks.shrink import smallest
 
 __all__ = [
     "Answer",
@@ -72,7 +73,10 @@ def check(name: str, candidate: Any = _FROM_CALLER, seed: int = 0, seconds: floa
         found = f"the class {candidate.__name__}" if isinstance(candidate, type) else type(candidate).__name__
         message = f"Expected a class that is a torch.nn.Module, {exercise.signature}, got {found}."
         return _nothing(name, message)
-    report = judge(exercise, seed, answers_of(exercise, candidate, seed, seconds))
+    answers = answers_of(exercise, candidate, seed, seconds)
+    report = judge(exercise, seed, answers)
+    if not report.passed and report.example is None:
+        report = replace(report, example=smallest(exercise, candidate, seed, answers))
     used = borrowed_by(name, candidate, exercise.borrowed)
     return replace(report, note=_kindly(name, used)) if used else report
 
@@ -86,7 +90,7 @@ def _missing(name: str, around: dict[str, Any]) -> str:
     near = difflib.get_close_matches(name, own, n=1, cutoff=0.75)
     renamed = f" There is {near[0]!r}; if that is it, give it its name back." if near else ""
     return (
-        f"There is no {name} here yet. Run the cell that defines it; if it was deleted or renamed, write it again "
+        f"There is no {name} here yet.\nRun the cell that defines it; if it was deleted or renamed, write it again "
         f"under this name.{renamed}"
     )
 

@@ -43,7 +43,7 @@ def bears_the_mark_of(given: Answer, mistaken: Answer, expected: Answer, toleran
 
     The rest of the given answer may be wrong in some other way.
     """
-    if given.fault or mistaken.fault or agree(mistaken, expected, tolerance):
+    if given.fault or mistaken.fault or expected.fault or agree(mistaken, expected, tolerance):
         return False
     for name, right in expected.arrays.items():
         if name not in mistaken.arrays:  # a gradient of an output whose shape is wrong

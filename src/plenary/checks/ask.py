@@ -200,6 +200,9 @@ def _load(module: Any, weights: Mapping[str, np.ndarray]) -> None:
     dtype = next((torch.tensor(array).dtype for array in weights.values()), torch.float32)
     _guarded(module.to, dtype)
     own = dict(module.named_parameters(remove_duplicate=False))
+    # A layer may stand under a second name too, in an nn.Sequential say.
+    known = {id(own[name]) for name in weights if name in own}
+    own = {name: p for name, p in own.items() if name in weights or id(p) not in known}
     _expect_names(own, tuple(weights), exactly=True)
     unmade = [n for n in weights if isinstance(own[n], UninitializedParameter)]
     if unmade:

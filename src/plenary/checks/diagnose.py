@@ -124,8 +124,11 @@ class Suspect:
         self._raw |= asked(self._exercise, probes, self.wrong).by_probe
 
     def explains(self, probe: Probe, given: Answer) -> bool:
-        """Say whether a candidate answered as the mistake does."""
-        return agree(given, self.answer(probe), RESEMBLANCE)
+        """Say whether a candidate answered a probe as the mistake does, which gets it wrong.
+
+        A mistake that gets the probe right explains nothing, near as its numbers may lie.
+        """
+        return agree(given, self.answer(probe), RESEMBLANCE) and self.spoils(probe)
 
     def spoils(self, probe: Probe) -> bool:
         """Say whether the mistake gets a probe wrong."""

@@ -30,7 +30,8 @@ def first_difference(name: str, given: np.ndarray, expected: np.ndarray, toleran
     wrong = np.argwhere(~close(given, expected, tolerance))
     place = tuple(int(i) for i in wrong[0])
     where = f"[{', '.join(map(str, place))}]" if place else ""
-    return f"{name}{where} is {number(given[place])}, expected {number(expected[place])}"
+    found, right = _pair(given[place], expected[place], expected.dtype == bool)
+    return f"{name}{where} is {found}, expected {right}"
 
 
 def difference(given: Answer, expected: Answer, tolerance: float, outputs: tuple[str, ...]) -> str | None:
@@ -57,6 +58,16 @@ def number(value: float) -> str:
     if not np.isfinite(value) or value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:.3f}".replace("-0.000", "0.000")
     return f"{value:.2e}"
+
+
+def _pair(given: float, expected: float, boolean: bool) -> tuple[str, str]:
+    """Write two numbers alike: as yes and no, as whole numbers if both are, else with digits behind the point."""
+    both = (float(given), float(expected))
+    if boolean and set(both) <= {0.0, 1.0}:
+        return ("yes" if both[0] else "no", "yes" if both[1] else "no")
+    if all(np.isfinite(one) and one == round(one) and abs(one) < 1e5 for one in both):
+        return str(int(both[0])), str(int(both[1]))
+    return number(both[0]), number(both[1])
 
 
 def _times(ratio: float) -> str:

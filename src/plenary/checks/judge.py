@@ -174,20 +174,26 @@ def _example(
         answer, right = given[probe.name], expected[probe.name]
         if not probe.shown or answer.fault or right.fault or agree(answer, right, tolerance(probe)):
             continue
-        # The last of several outputs is the earliest in the computation: weights come before the output.
-        names = [n for n in reversed(exercise.outputs) if n in right.arrays] or list(right.arrays)
-        name = next(
-            (n for n in names if _wrong(answer.arrays.get(n), right.arrays[n], tolerance(probe))), names[0]
-        )
-        if name not in answer.arrays:
-            continue
-        array = answer.arrays[name]
-        shown = array if array.size <= LARGEST_EXAMPLE and array.ndim <= 4 else None
-        remark = relation(array, right.arrays[name])
-        if array.shape != right.arrays[name].shape:
-            remark = f"Your {name} has shape {array.shape}, expected {right.arrays[name].shape}."
-        return Example(_inputs(probe), name, shown, right.arrays[name], remark)
+        found = example_of(exercise, probe, answer, right)
+        if found is not None:
+            return found
     return None
+
+
+def example_of(exercise: Exercise, probe: Probe, answer: Answer, right: Answer) -> Example | None:
+    """Show what went into one probe, what came out, and what should have."""
+    # The last of several outputs is the earliest in the computation: weights come before the output.
+    names = [n for n in reversed(exercise.outputs) if n in right.arrays] or list(right.arrays)
+    wrong = (n for n in names if _wrong(answer.arrays.get(n), right.arrays[n], tolerance(probe)))
+    name = next(wrong, names[0])
+    if name not in answer.arrays:
+        return None
+    array = answer.arrays[name]
+    shown = array if array.size <= LARGEST_EXAMPLE and array.ndim <= 4 else None
+    remark = relation(array, right.arrays[name])
+    if array.shape != right.arrays[name].shape:
+        remark = f"Your {name} has shape {array.shape}, expected {right.arrays[name].shape}."
+    return Example(_inputs(probe), name, shown, right.arrays[name], remark)
 
 
 def _wrong(given: np.ndarray | None, right: np.ndarray, allowed: float) -> bool:

@@ -60,18 +60,23 @@ def _part(part: Part) -> str:
 
 
 def _example(example: Example) -> str:
-    tables: list[str] = []
+    inputs: list[str] = []
     for name, value in example.inputs.items():
         if isinstance(value, np.ndarray):
-            tables += _tables(name, value)
+            inputs += _tables(name, value)
         else:
-            tables.append(f"<p style='margin:.4em 0'>{escape(f'{name} = {value}')}</p>")
-    if example.given is not None:
-        tables += _tables(f"your {example.output}", example.given, wrong=example.expected)
-    tables += _tables(f"expected {example.output}", example.expected)
+            inputs.append(f"<p style='margin:.4em 0'>{escape(f'{name} = {value}')}</p>")
+    given = (
+        []
+        if example.given is None
+        else _tables(f"your {example.output}", example.given, wrong=example.expected)
+    )
+    expected = _tables(f"expected {example.output}", example.expected)
+    # One table beside the other can be compared at a glance; of several, all of one kind stand in a row.
+    rows = [inputs, given + expected] if len(given) + len(expected) <= 2 else [inputs, given, expected]
     remark = f"<p style='margin:.3em 0'>{escape(example.remark)}</p>" if example.remark else ""
-    row = "display:flex;flex-wrap:wrap;gap:0 1.5em;align-items:end"
-    return f"<div style='{row}'>{''.join(tables)}</div>{remark}"
+    style = "display:flex;flex-wrap:wrap;gap:0 1.5em;align-items:end;overflow-x:auto"
+    return "".join(f"<div style='{style}'>{''.join(row)}</div>" for row in rows if row) + remark
 
 
 def _tables(caption: str, array: np.ndarray, wrong: np.ndarray | None = None) -> list[str]:
@@ -95,7 +100,8 @@ def _table(caption: str, array: np.ndarray, wrong: np.ndarray | None = None) -> 
     )
     return (
         f"<table style='border-collapse:collapse;margin:.4em 0;width:auto;color:inherit;border:0'>"
-        f"<caption style='caption-side:top;text-align:left;color:inherit'>{escape(caption)}</caption>"
+        f"<caption style='caption-side:top;text-align:left;color:inherit;white-space:nowrap'>"
+        f"{escape(caption)}</caption>"
         f"<tbody>{rows}</tbody></table>"
     )
 

@@ -99,9 +99,16 @@ def table(array: np.ndarray) -> list[list[str]]:
     rows = np.atleast_2d(array)
     if rows.dtype == bool:
         return [["yes" if cell else "no" for cell in row] for row in rows]
-    if rows.dtype.kind in "iu":
-        return [[str(cell) for cell in row] for row in rows]
+    if _whole(rows):
+        return [[str(int(cell)) for cell in row] for row in rows]
     return [[number(cell) for cell in row] for row in rows]
+
+
+def _whole(numbers: np.ndarray) -> bool:
+    """Say whether a table holds whole numbers that are short enough to be written out."""
+    return bool(
+        np.isfinite(numbers).all() and (numbers == np.round(numbers)).all() and (abs(numbers) < 1e5).all()
+    )
 
 
 def _part_line(part: Part) -> str:

@@ -4,7 +4,13 @@ import torch
 from torch import Tensor
 
 from plenary.checks.exercise import Misconception
-from plenary.exercises.attention_gradients.build import Gradients, backward, finish, wrong
+from plenary.exercises.attention_gradients.build import (
+    Gradients,
+    backward,
+    finish,
+    right_weights,
+    wrong,
+)
 
 _RIGHT = backward()
 
@@ -52,6 +58,39 @@ def _one_table_only(
     if query.ndim > 2:
         raise RuntimeError("t() expects a tensor with <= 2 dimensions, but self is 3D")
     return _RIGHT(grad_output, query, key, value, mask)
+
+
+def _root_of_value_width(
+    grad_output: Tensor, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
+) -> object:
+    grad_query, grad_key, grad_value = _RIGHT(grad_output, query, key, value, mask)  # type: ignore[misc]
+    change = _root(query) / _root(value)
+    return grad_query * change, grad_key * change, grad_value
+
+
+def _value_scaled_too(
+    grad_output: Tensor, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
+) -> object:
+    grad_query, grad_key, grad_value = _RIGHT(grad_output, query, key, value, mask)  # type: ignore[misc]
+    return grad_query, grad_key, grad_value / _root(query)
+
+
+def _output_for_gradient(*, in_value: bool) -> object:
+    def go_back(
+        grad_output: Tensor, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
+    ) -> object:
+        output = right_weights(query, key, mask) @ value
+        mixed: Gradients = _RIGHT(output, query, key, value, mask)  # type: ignore[assignment]
+        right: Gradients = _RIGHT(grad_output, query, key, value, mask)  # type: ignore[assignment]
+        return *mixed[:2], (mixed if in_value else right)[2]
+
+    return go_back
+
+
+def _in_single(
+    grad_output: Tensor, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
+) -> object:
+    return _RIGHT(grad_output.float(), query.float(), key.float(), value.float(), mask)
 
 
 PRODUCT_MISTAKES = (
@@ -160,16 +199,28 @@ PRODUCT_MISTAKES = (
     ),
     Misconception(
         id="grad-root-of-length",
-        title="Your gradients of query and key are divided by the root of a length, not of d_k.",
-        belief="dE is a table of T by S, and its last axis counts keys. The root in the forward pass is "
-        "that of the number of terms in one dot product, which is the width of a key.",
+        title="Your gradients of query and key are divided by the root of another size, not of d_k.",
+        belief="Several sizes are at hand: dE is a table of T by S, its last axis counts keys, and the values "
+        "have a width d_v of their own. The root in the forward pass is that of the number of terms in one "
+        "dot product, which is the width of a key.",
         hint="Take the size of the axis that query and key share.",
         anchor="grad-scale",
         section="The root comes back, once",
-        wrong=finish(
-            lambda e, q, k: (e @ k / e.shape[-1] ** 0.5, e.mT @ q / e.shape[-1] ** 0.5),
-            lambda e, q, k: (e @ k / e.shape[-2] ** 0.5, e.mT @ q / e.shape[-2] ** 0.5),
+        wrong=wrong(
+            backward(finish=lambda e, q, k: (e @ k / e.shape[-1] ** 0.5, e.mT @ q / e.shape[-1] ** 0.5)),
+            backward(finish=lambda e, q, k: (e @ k / e.shape[-2] ** 0.5, e.mT @ q / e.shape[-2] ** 0.5)),
+            _root_of_value_width,
         ),
+    ),
+    Misconception(
+        id="grad-value-scaled-too",
+        title="Your gradient of the value is divided by the root of d_k as well; only query and key are.",
+        belief="One factor for all three looks even-handed. But the root stands between the scores and the "
+        "product of query and key. On the way from a value to the output there is a weight and no root.",
+        hint="Look at the forward pass: which inputs reach the output through the division?",
+        anchor="grad-scale",
+        section="The root comes back, once",
+        wrong=wrong(_value_scaled_too),
     ),
     Misconception(
         id="grad-weights-value-not-transposed",
@@ -193,6 +244,16 @@ PRODUCT_MISTAKES = (
         section="What comes in and what goes out",
         wrong=wrong(_ones_for_gradient),
         evidence="https://github.com/RL-Align/RL-Kernel/pull/188",
+    ),
+    Misconception(
+        id="grad-output-for-its-gradient",
+        title="You use the output where its gradient belongs.",
+        belief="O and dO have the same shape, so either fits into every product. O says what was heard, dO what "
+        "the loss makes of it; the way back starts from the second.",
+        hint="The only place where the output itself may stand is the row sum, beside grad_output.",
+        anchor="grad-chain",
+        section="What comes in and what goes out",
+        wrong=wrong(_output_for_gradient(in_value=False), _output_for_gradient(in_value=True)),  # type: ignore[arg-type]
     ),
     Misconception(
         id="grad-returned-in-other-order",
@@ -224,5 +285,15 @@ PRODUCT_MISTAKES = (
         anchor="grad-chain",
         section="What comes in and what goes out",
         wrong=wrong(_one_table_only),
+    ),
+    Misconception(
+        id="grad-in-float32",
+        title="You compute in float32 or shorter, whatever dtype the inputs have.",
+        belief="float32 is torch's default, and seven digits are plenty for most of learning. But whoever "
+        "passes float64 asks for sixteen: the rest is lost on the way in, and no conversion brings it back.",
+        hint="Let the dtype of the inputs be the dtype of everything that is made from them.",
+        anchor="grad-chain",
+        section="What comes in and what goes out",
+        wrong=wrong(_in_single),
     ),
 )

@@ -24,7 +24,8 @@ SOFTMAX_MISTAKES = (
         belief="A * dA is how a score acts on its own weight through the numerator. It also acts on all "
         "weights of its row through the denominator: if it rises, the others pay. That part is the row "
         "sum of A * dA.",
-        hint="Subtract from every entry of a row of dA the same number: the mean of the row, weighted by A.",
+        hint="Subtract from every entry of a row of dA the same number: what this query gets on average, in "
+        "the shares in which it listens.",
         anchor="grad-row-sum",
         section="What the row sum is",
         wrong=through(lambda weights, grad_weights: weights * grad_weights),
@@ -68,6 +69,20 @@ SOFTMAX_MISTAKES = (
         wrong=through(
             lambda weights, grad_weights: weights * (grad_weights - grad_weights.sum(-1, keepdim=True)),
             lambda weights, grad_weights: weights * (grad_weights - grad_weights.mean(-1, keepdim=True)),
+        ),
+    ),
+    Misconception(
+        id="grad-mean-for-row-sum",
+        title="You subtract the mean of A * dA over the keys; it should be the sum.",
+        belief="The row sum is an average, so a mean looks right. But the weights have done the averaging: "
+        "they add up to one. A mean divides by the number of keys once more.",
+        hint="Multiplied by the weights, the entries of a row need only be added up.",
+        anchor="grad-row-sum",
+        section="What the row sum is",
+        wrong=through(
+            lambda weights, grad_weights: (
+                weights * (grad_weights - (weights * grad_weights).mean(-1, keepdim=True))
+            )
         ),
     ),
     Misconception(

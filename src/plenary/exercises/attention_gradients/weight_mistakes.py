@@ -9,6 +9,7 @@ from plenary.checks.exercise import Misconception
 from plenary.exercises.attention_gradients.build import (
     Gradients,
     Weigh,
+    backward,
     right_finish,
     right_through,
     right_weights,
@@ -72,6 +73,15 @@ def _mask_on_value_only(
     weights = scaled(query, key).softmax(-1)
     grad_scores = right_through(weights, grad_output @ value.mT)
     return (*right_finish(grad_scores, query, key), right_weights(query, key, mask).mT @ grad_output)
+
+
+def _nan_replaced(
+    grad_output: Tensor, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
+) -> Gradients:
+    weights = _filled(-math.inf)(query, key, mask)
+    gradients = backward(weigh=lambda *_: weights)(grad_output, query, key, value)
+    grad_query, grad_key, grad_value = map(torch.nan_to_num, gradients)  # type: ignore[call-overload]
+    return grad_query, grad_key, grad_value
 
 
 WEIGHT_MISTAKES = (
@@ -151,6 +161,17 @@ WEIGHT_MISTAKES = (
         section="The mask, and the row that is empty",
         wrong=weigh(_filled(-math.inf)),
         evidence="https://github.com/pytorch/pytorch/issues/41508",
+    ),
+    Misconception(
+        id="grad-nan-replaced",
+        title="You replace the NaN of an empty row in the finished gradients; by then it has spread.",
+        belief="In the gradient of the query a zero in place of NaN is right. But every key and every value "
+        "collects from all queries: where one of these adds NaN, what the others had added is lost, and a "
+        "zero does not bring it back.",
+        hint="Let the zero come in where the NaN does: in the weights.",
+        anchor="grad-mask",
+        section="The mask, and the row that is empty",
+        wrong=wrong(_nan_replaced),
     ),
     Misconception(
         id="grad-empty-row-uniform",

@@ -1,5 +1,6 @@
 """What people get wrong when they make a picture of a rollout, each as the function with one thing changed."""
 
+import math
 from collections.abc import Callable
 
 from torch import Tensor
@@ -20,6 +21,11 @@ def _map(
         return taken.reshape(-1, *grid) if lay is None else lay(taken, grid)
 
     return class_attention_map
+
+
+def _square(row: Tensor, grid: Grid) -> Tensor:
+    side = math.isqrt(row.shape[-1])
+    return row.reshape(-1, side, side)
 
 
 def _row(rollout: Tensor) -> Tensor:
@@ -130,6 +136,23 @@ MAP_MISTAKES = (
         "Bring the last axis into the shape of grid.",
         "grid",
         _map(_row, lambda row, grid: row),
+    ),
+    _mistake(
+        "square-only",
+        "You take the root of N for both sides of the grid.",
+        "Most published models see square pictures, and their code can do with the root. 15 patches may be 3 by 5, or 5 "
+        "by 3.",
+        "The grid is given; use it.",
+        "grid",
+        _map(_row, _square),
+    ),
+    _mistake(
+        "batch-axis-missing",
+        "Your map has no axis for the batch; it works for a single picture only.",
+        "grid is all that the map of one picture needs. The result holds a map for each picture of the batch.",
+        "Three axes, the batch first.",
+        "grid",
+        _map(_row, lambda row, grid: row.reshape(grid)),
     ),
     _mistake(
         "batch-lost",

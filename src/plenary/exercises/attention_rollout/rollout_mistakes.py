@@ -69,6 +69,15 @@ ROLLOUT_MISTAKES = (
         ways.default_identity,
     ),
     _mistake(
+        "in-float32",
+        "You compute in float32, whatever the attention's dtype.",
+        "torch.eye makes a float32 table, and turning everything into float32 lets the product run. It also cuts float64 "
+        "down to seven digits.",
+        "Bring the identity to the attention's dtype, not the attention to the identity's.",
+        "residual",
+        ways.in_float32,
+    ),
+    _mistake(
         "not-halved",
         "You add the identity and do not share out: every row grows with each layer.",
         "A + I says that both count alike, which is right. Its rows sum to 2, though: after L layers every "
@@ -141,6 +150,7 @@ ROLLOUT_MISTAKES = (
         "order",
         ways.mean_of_layers,
         ways.attention_averaged,
+        ways.running_mean,
         rollout_by(join=lambda later, sofar: later + sofar),
     ),
     _mistake(
@@ -152,6 +162,23 @@ ROLLOUT_MISTAKES = (
         "order",
         ways.last_layer,
         ways.last_attention,
+    ),
+    _mistake(
+        "first-layer-only",
+        "You return after the first layer.",
+        "A return that stands one step too far to the right belongs to the loop, and ends it in its first turn.",
+        "Go through all layers, and return after the loop.",
+        "order",
+        ways.first_layer,
+    ),
+    _mistake(
+        "first-layer-twice",
+        "Your product holds the first layer twice.",
+        "Starting from attentions[0] is right if the loop goes on with attentions[1:]. A loop over all of them meets the "
+        "first one again.",
+        "Count how many tables go into your product.",
+        "order",
+        ways.first_twice,
     ),
     _mistake(
         "first-layer-skipped",
@@ -192,6 +219,15 @@ ROLLOUT_MISTAKES = (
         "Average over the head axis.",
         "heads",
         with_heads(lambda attention: attention[:, 0]),
+    ),
+    _mistake(
+        "layers-stacked",
+        "You stack the layers' attention, which needs the same number of heads in each.",
+        "In most models all layers have as many heads. A list is passed because they need not: in another layer the room "
+        "may be divided into other groups.",
+        "Average over the heads first, layer by layer; then all tables have one shape.",
+        "heads",
+        ways.stacked,
     ),
     _mistake(
         "head-by-head",

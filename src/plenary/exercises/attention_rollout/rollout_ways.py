@@ -70,6 +70,36 @@ def first_without_residual(attentions: list[Tensor]) -> Tensor:
     return sofar
 
 
+def first_twice(attentions: list[Tensor]) -> Tensor:
+    """Start from the first layer, and take it again in the loop."""
+    return rollout_by()([attentions[0], *attentions])
+
+
+def first_layer(attentions: list[Tensor]) -> Tensor:
+    """Return after the first turn of the loop."""
+    return mixed(attentions[0])
+
+
+def running_mean(attentions: list[Tensor]) -> Tensor:
+    """Average each layer with what is there so far, starting from the identity."""
+    sofar = identity(attentions[0])
+    for attention in attentions:
+        sofar = (attention.mean(1) + sofar) / 2
+    return sofar
+
+
+def in_float32(attentions: list[Tensor]) -> Tensor:
+    """Make float32 of everything."""
+    return rollout_by()([attention.float() for attention in attentions])
+
+
+def stacked(attentions: list[Tensor]) -> Tensor:
+    """Take it that all layers have the same number of heads."""
+    return rollout_by(lambda table: (table + torch.eye(table.shape[-1]).to(table)) / 2)(
+        list(torch.stack(attentions).mean(2))
+    )
+
+
 def last_layer(attentions: list[Tensor]) -> Tensor:
     """Take the last layer."""
     return mixed(attentions[-1])

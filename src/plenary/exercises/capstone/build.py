@@ -17,7 +17,7 @@ from plenary.exercises.capstone.asking import PAGE, same, shuffled, yes
 from plenary.exercises.capstone.build_candidates import CORRECT, WRONG, FromParts
 
 LARGEST = 300_000
-OUTPUTS = ("logits", "again", "reversed", "blocks of 2", "blocks of 4", "parameters")
+OUTPUTS = ("logits", "again", "reversed", "of two", "blocks of 2", "blocks of 4", "parameters")
 
 
 def collect(model: Any, arguments: dict[str, Any]) -> tuple[Any, ...]:
@@ -36,14 +36,14 @@ def collect(model: Any, arguments: dict[str, Any]) -> tuple[Any, ...]:
         size, channels = arguments.get("image_size", 8), arguments.get("in_channels", 1)
         images = torch.rand(5, channels, size, size, generator=generator)
         logits = model(images)
-        again, backwards = model(images), model(images.flip(0))
+        again, backwards, two = model(images), model(images.flip(0)), model(images[:2])
         blocks = [model(shuffled(images, block, generator)) for block in (2, 4)]
-    for one in (logits, again, backwards, *blocks):
+    for one in (logits, again, backwards, two, *blocks):
         if not isinstance(one, Tensor):
             raise TypeError(
                 f"returned a model whose output is {type(one).__name__}; expected a tensor of logits."
             )
-    return logits, again, backwards.flip(0), *blocks, sum(p.numel() for p in model.parameters())
+    return logits, again, backwards.flip(0), two, *blocks, sum(p.numel() for p in model.parameters())
 
 
 def probes(_seed: int) -> list[Probe]:
@@ -68,6 +68,7 @@ def derive(_probe: Probe, answer: Answer) -> Answer:
         "finite": yes(np.isfinite(logits).all()),
         "repeatable": yes(same(found["again"], logits)),
         "each by itself": yes(same(found["reversed"], logits)),
+        "in any company": yes(same(found["of two"], logits[:2])),
         "distinct": yes(logits.ndim == 2 and bool(logits.std(axis=0).max() > 1e-4)),
         "probabilities": yes(logits.ndim == 2 and np.allclose(logits.sum(axis=-1), 1)),
         "order of 2 counts": yes(not same(found["blocks of 2"], logits)),
@@ -101,6 +102,9 @@ MUSTS = {
         "repeatable", 1, "in evaluation mode the same pictures gave other logits the second time"
     ),
     "each by itself": must("each by itself", 1, "a picture's logits change with the order of the batch"),
+    "in any company": must(
+        "in any company", 1, "a picture's logits change with the other pictures of its batch"
+    ),
     "distinct": must("distinct", 1, "all pictures get the same logits"),
     "probabilities": must("probabilities", 0, "each row sums to one: these are probabilities, not logits"),
     "positions": must(
@@ -133,7 +137,8 @@ BUILD = Exercise(
     properties=(
         Property("logits (B, 10), finite", 2, ("the model",), law=right_shape),
         Property("different pictures get different logits", 1, ("the model",), law=MUSTS["distinct"]),
-        Property("every picture by itself, the same each time", 1, EVERY, law=MUSTS["each by itself"]),
+        Property("every picture by itself, in any order", 1, EVERY, law=MUSTS["each by itself"]),
+        Property("every picture by itself, in any company", 1, EVERY, law=MUSTS["in any company"]),
         Property("evaluation mode is deterministic", 1, EVERY, law=MUSTS["repeatable"]),
         Property("logits, not probabilities", 1, ("the model",), law=MUSTS["probabilities"]),
         Property("positions count", 1, ("the model",), law=MUSTS["positions"]),
@@ -154,10 +159,11 @@ BUILD = Exercise(
         Misconception(
             id="capstone-positions-stay",
             title="Your model without positions still knows where each patch lies.",
-            belief="Leaving positions out of training is not enough if they are still added, and positions that are "
-            "drawn at random once and never trained tell patches apart as well as learned ones.",
-            hint="With positions=False nothing may be added that differs from patch to patch. Shuffle the patches of a "
-            "picture: its logits have to stay.",
+            belief="Positions that are drawn at random once and never trained tell patches apart as well as learned "
+            "ones. Positions that start at zero and may be trained will not stay there. (The check draws at random "
+            "whatever training could move.)",
+            hint="With positions=False nothing may be added that differs from patch to patch, at the start or after "
+            "training. Shuffle the patches of a picture: its logits have to stay.",
             anchor="cap-ablation",
             section="An ablation takes one thing away",
             wrong={"build_model": WRONG["capstone-positions-stay"]},
@@ -202,6 +208,16 @@ BUILD = Exercise(
             section="Every picture by itself",
             wrong={"build_model": WRONG["capstone-batch-attends"]},
             evidence="https://github.com/Exorust/TorchLeet/issues/5",
+        ),
+        Misconception(
+            id="capstone-batch-normalises",
+            title="Your model normalises by the batch at hand, in evaluation mode too.",
+            belief="In a large batch its mean is nearly that of the data, and nothing shows. A picture alone, or among dark "
+            "ones, gets another answer.",
+            hint="In evaluation use numbers that were fixed before, or normalise each token by itself.",
+            anchor="cap-by-itself",
+            section="Every picture by itself",
+            wrong={"build_model": WRONG["capstone-batch-normalises"]},
         ),
         Misconception(
             id="capstone-probabilities",

@@ -150,6 +150,14 @@ class _OverTheBatch(WithTorch):
     batch_first = False
 
 
+class _ByItsBatch(FromParts):
+    """Pictures are normalised by the mean and variance of their own batch, in use as in training."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalise by the batch at hand first."""
+        return super().forward(nn.functional.batch_norm(images, None, None, training=True))
+
+
 class _Softmaxed(FromParts):
     def forward(self, images: Tensor) -> Tensor:
         """Return probabilities."""
@@ -170,6 +178,7 @@ WRONG: dict[str, tuple[Callable[..., object], ...]] = {
     "capstone-pool-ignored": (_unpooled, _always_mean),
     "capstone-patch-size-ignored": (_one_patch_size,),
     "capstone-batch-attends": (_OverTheBatch,),
+    "capstone-batch-normalises": (_ByItsBatch,),
     "capstone-probabilities": (_Softmaxed,),
     "capstone-too-large": (_tiny,),
     "capstone-class-returned": (_the_class,),

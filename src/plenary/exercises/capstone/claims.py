@@ -24,6 +24,9 @@ the committed models reach about 0.94."""
 ROUNDING = 0.0015
 """How far a claim may be off: half a picture of 360, so three digits behind the point are enough."""
 
+NEARLY = 0.0055
+"""How far a claim may be off and still be a number that was rounded to two digits."""
+
 WARPED = 300
 
 
@@ -34,12 +37,18 @@ def collect(returned: Any, _arguments: dict[str, Any]) -> tuple[Any, ...]:
     missing = [name for name in OUTPUTS if name not in returned]
     if missing:
         raise KeyError(f"returned a dictionary without {', '.join(map(repr, missing))}.")
-    return (
-        returned["logits"],
-        returned["logits_without_positions"],
-        torch.as_tensor(returned["accuracy"], dtype=torch.float64),
-        torch.as_tensor(returned["accuracy_without_positions"], dtype=torch.float64),
-    )
+    logits, claims = OUTPUTS[:2], OUTPUTS[2:]
+    for name in logits:
+        if not isinstance(returned[name], torch.Tensor):
+            raise TypeError(f"returned, as {name}, a {type(returned[name]).__name__}; expected a tensor.")
+    return *(returned[name] for name in logits), *(_claim(name, returned[name]) for name in claims)
+
+
+def _claim(name: str, value: Any) -> torch.Tensor:
+    try:
+        return torch.as_tensor(value, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"returned, as {name}, a {type(value).__name__}; expected numbers.") from None
 
 
 def probes(seed: int) -> list[Probe]:
@@ -93,6 +102,10 @@ def _split(found: dict[str, np.ndarray], notes: dict[str, str], _images: np.ndar
         "claim without holds": yes(
             single and abs(float(claimed_without.reshape(-1)[0]) - without) <= ROUNDING
         ),
+        "claims in another order": yes(
+            three and bool((np.abs(np.sort(claimed) - np.sort(measured)) <= ROUNDING).all())
+        ),
+        "claims nearly hold": yes(three and bool((np.abs(claimed - measured) <= NEARLY).all())),
         "claims are higher": yes(three and bool((claimed > measured + ROUNDING).any())),
         "claims are alike": yes(three and bool(np.ptp(claimed) < 1e-9)),
         "percent": yes(bool((claimed > 1.5).any())),

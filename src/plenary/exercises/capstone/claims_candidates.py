@@ -1,7 +1,7 @@
 """Ways of writing ``capstone`` on the committed weights, right and wrong."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -35,16 +35,26 @@ def remembered(name: str) -> float:
     return accuracy(trained(name), *train[torch.arange(len(train))])
 
 
+def said(name: str, images: Tensor) -> Tensor:
+    """Return a committed model's logits. Many candidates are asked about the same pictures, so they are kept."""
+    return _said(name, images.numpy().tobytes()).clone()
+
+
+@lru_cache(maxsize=64)
+def _said(name: str, pixels: bytes) -> Tensor:
+    with torch.no_grad():
+        return trained(name)(torch.frombuffer(bytearray(pixels), dtype=torch.float32).view(-1, 1, 8, 8))
+
+
 def answered(images: Tensor, **changed: Any) -> Answered:
     """Answer rightly, but for what is changed."""
-    with torch.no_grad():
-        right = {
-            "logits": lambda: torch.stack([trained(name)(images) for name in SEEDS]),
-            "logits_without_positions": lambda: trained(WITHOUT)(images),
-            "accuracy": lambda: [measured(name) for name in SEEDS],
-            "accuracy_without_positions": lambda: measured(WITHOUT),
-        }
-        return {name: changed[name] if name in changed else make() for name, make in right.items()}
+    right = {
+        "logits": lambda: torch.stack([said(name, images) for name in SEEDS]),
+        "logits_without_positions": lambda: said(WITHOUT, images),
+        "accuracy": lambda: [measured(name) for name in SEEDS],
+        "accuracy_without_positions": lambda: measured(WITHOUT),
+    }
+    return {name: changed[name] if name in changed else make() for name, make in right.items()}
 
 
 def reference(images: Tensor) -> Answered:
@@ -91,6 +101,25 @@ def percent(images: Tensor) -> Answered:
     )
 
 
+def another_order(images: Tensor) -> Answered:
+    """Claim the three accuracies in another order than the logits."""
+    return answered(images, accuracy=[measured(name) for name in SEEDS[::-1]])
+
+
+def two_digits(images: Tensor) -> Answered:
+    """Claim 0.98 for 0.9778."""
+    return answered(
+        images,
+        accuracy=[round(measured(name), 2) for name in SEEDS],
+        accuracy_without_positions=round(measured(WITHOUT), 2),
+    )
+
+
+def two_digits_of_three(images: Tensor) -> Answered:
+    """Round the accuracies of the seeds, and not the ablation's."""
+    return answered(images, accuracy=[round(measured(name), 2) for name in SEEDS])
+
+
 def best_seed(images: Tensor) -> Answered:
     """Claim the best seed's accuracy for all three."""
     return answered(images, accuracy=[max(measured(name) for name in SEEDS)] * 3)
@@ -98,8 +127,7 @@ def best_seed(images: Tensor) -> Answered:
 
 def one_model(images: Tensor) -> Answered:
     """Take one model three times."""
-    with torch.no_grad():
-        logits = torch.stack([trained("seed-0")(images)] * 3)
+    logits = torch.stack([said("seed-0", images)] * 3)
     return answered(images, logits=logits, accuracy=[measured("seed-0")] * 3)
 
 
@@ -134,8 +162,7 @@ def untrained(images: Tensor) -> Answered:
 
 def still_placed(images: Tensor) -> Answered:
     """Take a model with positions for the one without."""
-    with torch.no_grad():
-        logits = trained("mean-of-the-patches")(images)
+    logits = said("mean-of-the-patches", images)
     return answered(
         images, logits_without_positions=logits, accuracy_without_positions=measured("mean-of-the-patches")
     )

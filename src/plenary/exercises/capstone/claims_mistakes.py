@@ -8,10 +8,11 @@ NAME = "capstone"
 MISTAKES = (
     Misconception(
         id="capstone-training-accuracy",
-        title="The accuracy that you claim is the one on the pictures of training.",
-        belief="The model has seen those pictures forty times. How many of them it names rightly says how well it "
-        "remembers, and the question was how it does on pictures that it has never seen.",
-        hint="Measure on splits.test, after training, and claim that.",
+        title="You claim a higher accuracy than your models reach on the test split.",
+        belief="A number like that mostly comes from the pictures of training, and sometimes from an earlier run. The model "
+        "has seen the former forty times: how many of them it names rightly says how well it remembers, and the question "
+        "was how it does on pictures that it has never seen.",
+        hint="Measure on splits.test, after training, with the models that you hand in, and claim that.",
         anchor="cap-claims",
         section="A claim is a number that comes out again",
         wrong={NAME: (wrong.training_accuracy,)},
@@ -24,6 +25,26 @@ MISTAKES = (
         anchor="cap-claims",
         section="A claim is a number that comes out again",
         wrong={NAME: (wrong.percent,)},
+    ),
+    Misconception(
+        id="capstone-claims-in-another-order",
+        title="Your three accuracies are right, and stand in another order than the logits.",
+        belief="Sorted, the best first, they read well. But the first number belongs to the first model, and is compared with "
+        "what that one reaches.",
+        hint="State them in the order of the logits.",
+        anchor="cap-claims",
+        section="A claim is a number that comes out again",
+        wrong={NAME: (wrong.another_order,)},
+    ),
+    Misconception(
+        id="capstone-rounded",
+        title="You claim accuracies that are rounded to two digits.",
+        belief="0.98 is precise enough for a sentence. One picture of 360 is 0.003, so two digits do not say how many were "
+        "right.",
+        hint="Compute the number where you state it, and do not round it, or to four digits.",
+        anchor="cap-claims",
+        section="A claim is a number that comes out again",
+        wrong={NAME: (wrong.two_digits, wrong.two_digits_of_three)},
     ),
     Misconception(
         id="capstone-best-seed",

@@ -194,6 +194,14 @@ def _weights_alone(path: str, **_arguments: Any) -> Any:
     return load_file(path)
 
 
+def _keys_alone(path: str, **arguments: Any) -> Any:
+    return build(**arguments).load_state_dict(load_file(path))
+
+
+def _nothing(path: str, **arguments: Any) -> None:
+    _load(path, **arguments)
+
+
 def _without_positions(model: nn.Module, path: str) -> None:
     save_file({n: v for n, v in model.state_dict().items() if n not in ("positions", "class_token")}, path)
 
@@ -300,12 +308,16 @@ ROUNDTRIP = Exercise(
         ),
         Misconception(
             id="capstone-weights-returned",
-            title="Your load_model returns the dictionary of weights; expected is a model that has them.",
-            belief="Weights are half of a model. Which numbers are multiplied by which is in the code of build_model.",
+            title="Your load_model does not return a model.",
+            belief="load_file returns a dictionary of weights, load_state_dict a list of what did not fit, and a function "
+            "without a return returns None. Weights are half of a model: which numbers are multiplied by which is in the "
+            "code of build_model.",
             hint="Build the model, give it the weights, and return it.",
             anchor="cap-reload",
             section="What comes back has to be what was kept",
-            wrong=_wrong(_save, _weights_alone),
+            wrong={
+                "roundtrip": tuple(roundtrip(_save, one) for one in (_weights_alone, _keys_alone, _nothing))
+            },
         ),
     ),
     correct=(

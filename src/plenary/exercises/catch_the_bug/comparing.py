@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plenary.checks.exercise import Misconception
+from plenary.checks.exercise import Function, Misconception
 from plenary.exercises.catch_the_bug.testing import Test, inverted, near, wrong
 
 
@@ -64,6 +64,23 @@ def _rows_sum_to_one(candidate: Any) -> bool:
     return False
 
 
+def _output_is_the_mixture(*, catches: bool, masks: tuple[str, ...]) -> Function:
+    def find_bug(candidate: Any) -> bool:
+        for inputs, _ in Test(masks=masks, dtypes=(torch.float32,)).cases():
+            try:
+                output, weights = candidate(*inputs)
+                mixed = torch.allclose(output, weights @ inputs[2], atol=1e-5)
+            except Exception:
+                if catches:
+                    return True
+                raise
+            if not mixed:
+                return True
+        return False
+
+    return find_bug
+
+
 COMPARING = (
     Misconception(
         id="bug-exact-comparison",
@@ -114,11 +131,11 @@ COMPARING = (
     ),
     Misconception(
         id="bug-shapes-only",
-        title="Your test looks at shapes, not at numbers.",
+        title="Your test tells boxes apart by their shapes, not by their numbers.",
         belief="A wrong shape is a sure sign of a bug, and it is the first thing one sees. Nearly all "
         "mistakes in attention have the right shape: a softmax over the wrong axis, a missing root, a "
-        "mask that is ignored.",
-        hint="Compare the numbers with those of an attention that you trust.",
+        "mask that is ignored. (Zeros as inputs do the same: whatever a box mixes, zero comes back.)",
+        hint="Compare the numbers with those of an attention that you trust, for inputs that are random.",
         anchor="bug-measure",
         section="Against what?",
         wrong=wrong(Test(agree=_same_shape)),
@@ -135,11 +152,28 @@ COMPARING = (
         wrong=wrong(_rows_sum_to_one),
     ),
     Misconception(
+        id="bug-mixture-only",
+        title="Your test asks whether the output is the weights times the values, and nothing else.",
+        belief="That has to hold, and needs no reference. But it takes the weights as they come: whatever "
+        "they are, a box that mixes the values with them passes.",
+        hint="Ask about the weights as well: how they follow from query, key and mask.",
+        anchor="bug-measure",
+        section="Against what?",
+        wrong=wrong(
+            *(
+                _output_is_the_mixture(catches=catches, masks=masks)
+                for catches in (True, False)
+                for masks in (("none",), ("none", "some"))
+            )
+        ),
+    ),
+    Misconception(
         id="bug-dtype-not-compared",
-        title="Your test compares numbers and not their dtype.",
-        belief="Brought to a common dtype the numbers agree, so nothing seems wrong. But float32 for "
-        "float64 has lost nine digits, and the next product with a float64 tensor raises.",
-        hint="Ask whether what comes back has the dtype of what went in.",
+        title="Your test passes a box that returns float32 where float64 went in.",
+        belief="Brought to a common dtype the numbers agree, so nothing seems wrong; and if float64 never "
+        "goes in, there is nothing to see. But float32 for float64 has lost nine digits, and the next "
+        "product with a float64 tensor raises.",
+        hint="Ask in float64 too, and see whether what comes back has the dtype of what went in.",
         anchor="bug-where-bugs-live",
         section="Where bugs live",
         wrong=wrong(Test(agree=_same_numbers)),

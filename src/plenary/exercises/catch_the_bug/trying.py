@@ -115,7 +115,7 @@ TRYING = (
     Misconception(
         id="bug-ordinary-inputs",
         title="Your test stays with ordinary inputs: no query without a key to attend to, no large "
-        "scores, float32 alone.",
+        "scores, one dtype alone.",
         belief="With and without a mask, that seems to be all there is to ask. What is left lies at the "
         "edge of the contract: an empty row, scores in the hundreds, another dtype. Authors do not try "
         "these either, so that is where mistakes stay.",

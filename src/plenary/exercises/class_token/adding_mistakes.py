@@ -27,12 +27,40 @@ def _whole_shape(x: Tensor, positions: Tensor) -> Tensor:
     return x + positions
 
 
+def _batches_compared(x: Tensor, positions: Tensor) -> Tensor:
+    if len(x) != len(positions):
+        raise ValueError("the batches differ")
+    return x + positions
+
+
+def _too_many_refused(x: Tensor, positions: Tensor) -> Tensor:
+    if positions.shape[1] > x.shape[1]:
+        raise ValueError("too many positions")
+    return x + positions
+
+
+def _too_few_refused(x: Tensor, positions: Tensor) -> Tensor:
+    if positions.shape[1] < x.shape[1]:
+        raise ValueError("too few positions")
+    return x + positions
+
+
 def _in_place(x: Tensor, positions: Tensor) -> Tensor:
     x += positions
     return x
 
 
 ADDING_MISTAKES = (
+    Misconception(
+        id="add-pos-checked-one-way",
+        title="You refuse too few positions or too many, and not both.",
+        belief="A picture that has grown is what one thinks of first, and then there are too few positions. A "
+        "smaller picture has too many. And a single token or a single position is stretched in silence.",
+        hint="Refuse whenever the two lengths are not equal.",
+        anchor="cls-lengths",
+        section="As many positions as tokens",
+        wrong={NAME: (_too_many_refused, _too_few_refused)},
+    ),
     Misconception(
         id="add-pos-cut-to-length",
         title="You cut the positions to the number of tokens and go on.",
@@ -64,13 +92,13 @@ ADDING_MISTAKES = (
     ),
     Misconception(
         id="add-pos-whole-shape-compared",
-        title="You refuse every batch of more than one picture: the shapes are compared as a whole.",
-        belief="Shapes that differ are a bad sign. Here one axis is meant to differ: one set of positions serves "
-        "all pictures of the batch.",
+        title="You refuse every batch of more than one picture.",
+        belief="Shapes that differ are a bad sign, so they are compared as a whole, or axis 0 is. Here axis 0 is "
+        "meant to differ: one set of positions serves all pictures of the batch.",
         hint="Compare the lengths only, axis 1 of both.",
         anchor="cls-lengths",
         section="As many positions as tokens",
-        wrong={NAME: (_whole_shape,)},
+        wrong={NAME: (_whole_shape, _batches_compared)},
     ),
     Misconception(
         id="add-pos-concatenated",

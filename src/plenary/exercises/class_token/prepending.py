@@ -50,6 +50,12 @@ def every_sequence_starts_alike(_probe: Probe, answer: Answer) -> str | None:
     return None if other is None else f"token 0 of picture {other} is not the one of picture 0"
 
 
+def _float32_buffer(x: Tensor, class_token: Tensor) -> Tensor:
+    tokens = torch.zeros(x.shape[0], x.shape[1] + 1, x.shape[2])
+    tokens[:, :1], tokens[:, 1:] = class_token, x
+    return tokens
+
+
 MISTAKES = (
     Misconception(
         id="cls-not-expanded",
@@ -176,6 +182,16 @@ MISTAKES = (
         wrong={
             NAME: (lambda x, class_token: torch.cat([class_token.detach().expand(len(x), -1, -1), x], dim=1),)
         },
+    ),
+    Misconception(
+        id="cls-float32-buffer",
+        title="Your tokens come back in float32, whatever the patches' dtype.",
+        belief="torch.zeros and torch.empty make float32 when nothing is said, and what is written into such a "
+        "table is rounded to seven digits. For float32 tokens nothing shows.",
+        hint="Give the table the dtype of x (x.new_zeros does), or do without one.",
+        anchor="cls-shared",
+        section="One token, shared by all pictures",
+        wrong={NAME: (_float32_buffer,)},
     ),
 )
 

@@ -61,7 +61,7 @@ FEED_FORWARD_MISTAKES = (
         id="ffn-approximate-gelu",
         title="Your GELU is an approximation; asked for is the exact one.",
         belief="The approximations by tanh or by a sigmoid were made when the exact function was slow, and "
-        "some models were trained with one. They differ from it in the third or fourth digit: nothing "
+        "some models were trained with one. They differ from it by up to 0.0005 and 0.02: nothing "
         "that training would notice, enough for copied weights to give other numbers.",
         hint="Leave out the argument approximate, or take the error function torch.erf where you write it "
         "yourself.",
@@ -103,7 +103,7 @@ FEED_FORWARD_MISTAKES = (
     Misconception(
         id="ffn-residual-inside",
         title="Your feed-forward network adds its input to its output.",
-        belief="The residual path belongs to the block, and the layer that you write next will add it there. "
+        belief="The residual path belongs to the encoder layer, which you write next and which adds x itself. "
         "With one in here as well, x would be counted twice.",
         hint="Return what linear2 returns.",
         anchor="enc-feed-forward",

@@ -221,8 +221,8 @@ NORM_MISTAKES = (
     Misconception(
         id="norm-detached",
         title="Your mean or variance is cut off from the gradient.",
-        belief="Mean and variance look like constants that are measured. But they are computed from x: raising"
-        " one feature raises the mean and the spread, and lowers all others.",
+        belief="Mean and variance look like constants that are measured. But they are computed from x: "
+        "changing one feature changes both, and with them every number of the row.",
         hint="Leave out detach, no_grad and .item(): autograd knows these derivatives.",
         anchor="enc-norm-gradient",
         section="Mean and spread depend on x",

@@ -111,7 +111,7 @@ NORM_PLACE_MISTAKES = (
     ),
     Misconception(
         id="enc-keys-not-normed",
-        title="In pre-norm only your queries are normalised; keys or values are taken from the raw x.",
+        title="In pre-norm your keys or values are taken from the raw x, not from the normalised tokens.",
         belief="A norm in front of attention: one argument got it, and the shapes agree for the others too. In"
         " self-attention query, key and value all come from the same tokens, the normalised ones.",
         hint="Normalise once, and pass that three times.",

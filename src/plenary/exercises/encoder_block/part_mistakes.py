@@ -153,7 +153,8 @@ PART_MISTAKES = (
         belief="The layer's own dropout seems to cover everything inside it. It acts on what comes out; the "
         "one inside attention drops single weights, and the one inside the network single hidden "
         "features.",
-        hint="MultiHeadAttention and FeedForward both take an argument dropout.",
+        hint="MultiHeadAttention and FeedForward both take an argument dropout; pass it by name, since "
+        "attention's third argument is bias.",
         anchor="enc-handed-on",
         section="Everything is handed on",
         wrong={"EncoderLayer": (_inside(True, True), _inside(True, False), _inside(False, True))},
@@ -183,7 +184,7 @@ PART_MISTAKES = (
         id="enc-one-head",
         title="Your attention has one head, whatever num_heads says.",
         belief="The parameters are the same for any number of heads, so nothing complains. One head computes "
-        "one table of weights; several heads compute several, each from its own share of the features.",
+        "one table of weights; several heads compute several, each from queries and keys of its own.",
         hint="Pass num_heads on to MultiHeadAttention.",
         anchor="enc-handed-on",
         section="Everything is handed on",

@@ -94,6 +94,12 @@ def _before_norm1(self: Layer, x: Tensor, mask: Mask) -> Tensor:
     return self.norm2(a + self.thought(self.norm1(a)))
 
 
+def _in_place(self: Layer, x: Tensor, mask: Mask) -> Tensor:
+    x += self.attended(self.norm1(x), mask)
+    x += self.thought(self.norm2(x))
+    return x
+
+
 def _only_attention(self: Layer, x: Tensor, mask: Mask) -> Tensor:
     return x + self.attended(self.norm1(x), mask)
 
@@ -200,6 +206,16 @@ RESIDUAL_MISTAKES = (
         section="The residual path",
         wrong=in_layer((_second_multiplied, _second_multiplied_post)),
         evidence="https://github.com/ChristophReich1996/MaxViT/issues/8",
+    ),
+    Misconception(
+        id="enc-adds-in-place",
+        title="Your layer adds in place, and so overwrites the x that it was given.",
+        belief="x += y reads like x = x + y. For a tensor it is another thing: it writes into the caller's own "
+        "x, and PyTorch refuses it where a gradient is wanted of that x.",
+        hint="Write the sum out, so that a new tensor comes of it.",
+        anchor="enc-residual",
+        section="The residual path",
+        wrong=in_layer((_in_place, None)),
     ),
     Misconception(
         id="enc-post-sum-before-norm",

@@ -71,6 +71,13 @@ def _each_from_the_start(self: Stack, x: Tensor, mask: Mask = None) -> Tensor:
     return self.norm(out)
 
 
+def _returns_early(self: Stack, x: Tensor, mask: Mask = None) -> Tensor:
+    for layer in self.layers:  # type: ignore[union-attr]
+        x = layer(x, mask)
+        return self.norm(x)
+    return x
+
+
 def _results_dropped(self: Stack, x: Tensor, mask: Mask = None) -> Tensor:
     for layer in self.layers:  # type: ignore[union-attr]
         layer(x, mask)
@@ -138,6 +145,16 @@ STACK_MISTAKES = (
         section="Layers of their own",
         wrong=in_stack({"forward": _each_from_the_start}, {"forward": _results_dropped}),
         evidence="https://github.com/Atcold/NYU-DLSP20/issues/270",
+    ),
+    Misconception(
+        id="stack-returns-early",
+        title="Your encoder returns after its first layer; the others never run.",
+        belief="Where the return stands is a matter of a few spaces. Inside the loop, the first turn is also "
+        "the last.",
+        hint="The return stands behind the loop, not in it.",
+        anchor="enc-stack",
+        section="Layers of their own",
+        wrong=in_stack({"forward": _returns_early}),
     ),
     Misconception(
         id="stack-reversed",

@@ -1,5 +1,7 @@
 """Mistakes in the decoder layer's two attentions: who asks, who answers, and under which mask."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -14,8 +16,10 @@ from plenary.exercises.encoder_decoder.layer_build import (
     rebuilt,
 )
 
+MaskOf = Callable[[Reference, Tensor, Tensor, Mask, Mask], Mask]
 
-def _listen(mask_of: Sublayer | None = None) -> Sublayer:
+
+def _listen(mask_of: MaskOf | None = None) -> Sublayer:
     """Build a self-attention under another mask."""
 
     def listened(self: Reference, x: Tensor, memory: Tensor, own: Mask, other: Mask) -> Tensor:
@@ -25,7 +29,7 @@ def _listen(mask_of: Sublayer | None = None) -> Sublayer:
     return listened
 
 
-def _consult(mask_of: Sublayer | None = None) -> Sublayer:
+def _consult(mask_of: MaskOf | None = None) -> Sublayer:
     """Build an attention to the memory under another mask."""
 
     def consulted(self: Reference, x: Tensor, memory: Tensor, own: Mask, other: Mask) -> Tensor:
@@ -60,6 +64,15 @@ def _joined(self: Reference, x: Tensor, memory: Tensor, own: Mask, other: Mask) 
 
 _OWN = lambda self, x, memory, own, other: own  # noqa: E731
 _OTHER = lambda self, x, memory, own, other: other  # noqa: E731
+
+
+def _own_inverted(self: Reference, x: Tensor, memory: Tensor, own: Mask, other: Mask) -> Mask:
+    return None if own is None else ~own
+
+
+def _other_inverted(self: Reference, x: Tensor, memory: Tensor, own: Mask, other: Mask) -> Mask:
+    return None if other is None else ~other
+
 
 ATTENTION_MISTAKES = (
     Misconception(
@@ -128,6 +141,20 @@ ATTENTION_MISTAKES = (
         anchor="dec-which-mask",
         section="Each attention has its own mask",
         wrong=in_layer(layer(listened=_listen(_OTHER), consulted=_consult(_OWN))),
+    ),
+    Misconception(
+        id="decoder-masks-inverted",
+        title="Your layer turns a mask over: what may be heard is hidden, and the rest is heard.",
+        belief="nn.MultiheadAttention reads True as hidden, and code written for it often translates with a ~. "
+        "The attention used here reads True as may attend, as this layer does.",
+        hint="Hand both masks on as they come.",
+        anchor="dec-which-mask",
+        section="Each attention has its own mask",
+        wrong=in_layer(
+            layer(listened=_listen(_own_inverted), consulted=_consult(_other_inverted)),
+            layer(listened=_listen(_own_inverted)),
+            layer(consulted=_consult(_other_inverted)),
+        ),
     ),
     Misconception(
         id="decoder-causal-on-memory",

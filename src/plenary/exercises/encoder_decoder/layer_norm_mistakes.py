@@ -1,10 +1,12 @@
 """Mistakes with the decoder layer's norms: where they stand, which is which, and what is normed."""
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from torch import Tensor
 
 from plenary.checks.exercise import Misconception
-from plenary.exercises.encoder_decoder.layer_build import Mask, Reference, in_layer, layer, rebuilt
+from plenary.exercises.encoder_decoder.layer_build import Forward, Mask, Reference, in_layer, layer, rebuilt
 
 
 def _normed_memory(self: Reference, x: Tensor, memory: Tensor, *masks: Mask) -> Tensor:
@@ -16,12 +18,6 @@ def _normed_memory(self: Reference, x: Tensor, memory: Tensor, *masks: Mask) -> 
 def _plainly_normed_memory(self: Reference, x: Tensor, memory: Tensor, own: Mask, other: Mask) -> Tensor:
     memory = F.layer_norm(memory, memory.shape[-1:])
     return self.dropout(self.cross_attention(x, memory, memory, other)[0])
-
-
-def _only_query_normed(self: Reference, x: Tensor, *rest: Mask) -> Tensor:
-    x = x + self.dropout(self.self_attention(self.norm1(x), x, x, rest[1])[0])
-    x = x + self.consulted(self.norm2(x), *rest)  # type: ignore[arg-type]
-    return x + self.thought(self.norm3(x))
 
 
 def _not_normed(self: Reference, x: Tensor, *rest: Mask) -> Tensor:
@@ -46,6 +42,41 @@ def _swapped_after(self: Reference, x: Tensor, *rest: Mask) -> Tensor:
     x = self.norm1(x + self.listened(x, *rest))  # type: ignore[arg-type]
     x = self.norm3(x + self.consulted(x, *rest))  # type: ignore[arg-type]
     return self.norm2(x + self.thought(x))
+
+
+def _keys_and_values(keys: bool, values: bool) -> Forward:
+    """Norm the self-attention's query, and the keys or the values, as asked for."""
+
+    def before(self: Reference, x: Tensor, *rest: Mask) -> Tensor:
+        y = self.norm1(x)
+        x = x + self.dropout(self.self_attention(y, y if keys else x, y if values else x, rest[1])[0])
+        x = x + self.consulted(self.norm2(x), *rest)  # type: ignore[arg-type]
+        return x + self.thought(self.norm3(x))
+
+    return before
+
+
+def _one_part_not_normed(which: str) -> Forward:
+    """Leave out norm1 or norm3."""
+
+    def before(self: Reference, x: Tensor, *rest: Mask) -> Tensor:
+        x = x + self.listened(x if which == "norm1" else self.norm1(x), *rest)  # type: ignore[arg-type]
+        x = x + self.consulted(self.norm2(x), *rest)  # type: ignore[arg-type]
+        return x + self.thought(x if which == "norm3" else self.norm3(x))
+
+    return before
+
+
+def _mixed(rule: str) -> Forward:
+    """Build each of the three parts pre-norm or post-norm, as three letters b (before) and a (after) say."""
+
+    def way(self: Reference, x: Tensor, *rest: Mask) -> Tensor:
+        parts = (self.listened, self.consulted, lambda y, *_: self.thought(y))
+        for where, part, norm in zip(rule, parts, (self.norm1, self.norm2, self.norm3), strict=True):
+            x = x + part(norm(x), *rest) if where == "b" else norm(x + part(x, *rest))  # type: ignore[arg-type, operator]
+        return x
+
+    return way
 
 
 def _shared(self: Reference, x: Tensor, *rest: Mask) -> Tensor:
@@ -82,9 +113,14 @@ def _before_and_after(self: Reference, x: Tensor, *rest: Mask) -> Tensor:
     return self.norm3(x + self.thought(self.norm3(x)))
 
 
-def _default_eps(self: Reference) -> None:
-    for norm in (self.norm1, self.norm2, self.norm3):
-        norm.eps = 1e-5
+def _default_eps(*names: str) -> Callable[[Reference], None]:
+    """Build these norms with the default."""
+
+    def change(self: Reference) -> None:
+        for name in names:
+            getattr(self, name).eps = 1e-5
+
+    return change
 
 
 NORM_MISTAKES = (
@@ -153,13 +189,42 @@ NORM_MISTAKES = (
     ),
     Misconception(
         id="decoder-only-query-normed",
-        title="Your self-attention norms its query, and takes keys and values from x as it is.",
+        title="Your self-attention takes its keys or values from x as it is; all three should be normed.",
         belief="In the second attention the norm is for the query alone, and that looks like a rule. In "
         "the first one query, key and value are the same tokens, and all three are normed.",
         hint="Norm x once, and hand the normed tokens over three times.",
         anchor="dec-norms",
         section="Pre-norm and post-norm",
-        wrong=in_layer(layer(before=_only_query_normed)),
+        wrong=in_layer(
+            layer(before=_keys_and_values(False, False)),
+            layer(before=_keys_and_values(True, False)),
+            layer(before=_keys_and_values(False, True)),
+        ),
+    ),
+    Misconception(
+        id="decoder-part-not-normed",
+        title="One part of your pre-norm layer reads x as it is, without a norm.",
+        belief="x has been through a norm somewhere, so it may seem to be on one scale. A norm in pre-norm acts "
+        "on a branch only: x on its straight way is never normed, and each part needs a norm in front.",
+        hint="norm1 stands in front of the self-attention, norm3 in front of the feed-forward network.",
+        anchor="dec-norms",
+        section="Pre-norm and post-norm",
+        wrong=in_layer(
+            layer(before=_one_part_not_normed("norm1")), layer(before=_one_part_not_normed("norm3"))
+        ),
+    ),
+    Misconception(
+        id="decoder-pre-and-post-mixed",
+        title="Your layer mixes pre-norm and post-norm: some parts are built the one way, some the other.",
+        belief="Each part looks right by itself. Together they are neither: a norm stands on the straight way, "
+        "and another is missing where it is needed.",
+        hint="With norm_first=True no norm is around a sum; with False every norm is.",
+        anchor="dec-norms",
+        section="Pre-norm and post-norm",
+        wrong=in_layer(
+            *(layer(before=_mixed(rule)) for rule in ("baa", "bba", "abb", "aab", "bab", "aba")),
+            *(layer(after=_mixed(rule)) for rule in ("abb", "aab", "baa", "bba")),
+        ),
     ),
     Misconception(
         id="decoder-norm-shared",
@@ -215,13 +280,18 @@ NORM_MISTAKES = (
     ),
     Misconception(
         id="decoder-eps-not-passed",
-        title="Your norms do not get the eps that the layer was built with.",
+        title="Your norms, or some of them, do not get the eps that the layer was built with.",
         belief="eps is so small that it seems not to matter. It matters where a token's features are "
         "nearly equal, and where weights come from a model that was trained with another one (1e-6 in "
         "many).",
         hint="Hand eps on to all three norms.",
         anchor="dec-norms",
         section="Pre-norm and post-norm",
-        wrong=in_layer(rebuilt(_default_eps)),
+        wrong=in_layer(
+            rebuilt(_default_eps("norm1", "norm2", "norm3")),
+            rebuilt(_default_eps("norm1")),
+            rebuilt(_default_eps("norm2")),
+            rebuilt(_default_eps("norm3")),
+        ),
     ),
 )

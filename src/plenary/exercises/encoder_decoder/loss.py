@@ -55,7 +55,7 @@ def probes(seed: int) -> list[Probe]:
         call_probe("no padding", **pair([5, 5], 5, 7, 3)),
         call_probe("padded", **pair([5, 2, 3], 5, 7, 3)),
         call_probe("square", **pair([5, 2], 5, 5, 3)),
-        call_probe("one real token", **pair([1, 0], 5, 7, 3)),
+        call_probe("one real token", **pair([1, 0, 0], 5, 7, 3)),
         call_probe("another padding id", **pair([2, 6], 6, 9, 8)),
         call_probe("float32", **single(pair([7, 3], 7, 11, 1))),
         shown_probe("one logit of 800", logits=_LARGE, targets=torch.tensor([[1]]), pad_id=0),

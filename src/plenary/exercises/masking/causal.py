@@ -93,7 +93,7 @@ MISTAKES = (
         "nn.MultiheadAttention wants: there True means forbidden. Here True means permitted.",
         hint="Turn every entry round.",
         anchor="mask-true",
-        section="True means may attend",
+        section='True means "may attend"',
         wrong=_in_causal(lambda length: ~_lower(length)),
     ),
     Misconception(
@@ -123,7 +123,7 @@ MISTAKES = (
         "with & and read by masked_softmax, and for both an entry is True or False.",
         hint="Return the triangle itself, before any number is filled in.",
         anchor="mask-true",
-        section="True means may attend",
+        section='True means "may attend"',
         wrong=_in_causal(
             lambda length: additive(_lower(length)), lambda length: additive(_lower(length), -1e9)
         ),
@@ -146,7 +146,7 @@ MISTAKES = (
         "own attention.",
         hint="Ask for dtype=torch.bool.",
         anchor="mask-true",
-        section="True means may attend",
+        section='True means "may attend"',
         wrong=_in_causal(
             lambda length: _lower(length).float(),
             lambda length: _lower(length).double(),

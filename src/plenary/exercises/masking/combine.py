@@ -14,7 +14,7 @@ _CAUSAL = torch.ones(3, 3, dtype=torch.bool).tril()
 
 
 # The gap shows a leak that padding at the end hides behind the triangle.
-_PADDING = torch.tensor([[True, True, True], [True, False, True]])
+_PADDING = torch.tensor([[True, True, False], [True, False, True]])
 
 
 _TABLE = torch.tensor([[True, False, True], [True, True, False]])

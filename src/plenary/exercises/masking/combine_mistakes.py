@@ -26,6 +26,10 @@ def _padding_only(causal: Tensor, padding: Tensor) -> Tensor:
     return padding[:, None, None, :].expand(-1, 1, len(causal), -1)
 
 
+def _first_for_all(causal: Tensor, padding: Tensor) -> Tensor:
+    return (causal & padding[0]).expand(len(padding), 1, *causal.shape)
+
+
 COMBINE_MISTAKES = (
     Misconception(
         id="combine-or",
@@ -125,8 +129,32 @@ COMBINE_MISTAKES = (
         "a mask where it is used, if at all.",
         hint="Leave out the last negation.",
         anchor="mask-true",
-        section="True means may attend",
+        section='True means "may attend"',
         wrong=_in_combine(lambda causal, padding: ~_right(causal, padding)),
+    ),
+    Misconception(
+        id="combine-negated-before",
+        title="You negate a mask before you join it; both come in with True for permitted.",
+        belief="Where True marks the padding, as nn.MultiheadAttention has it, ~padding is what may be heard. "
+        "Here True marks a real token already, so ~padding leaves the padding and nothing else.",
+        hint="Join the two masks as they come.",
+        anchor="mask-true",
+        section='True means "may attend"',
+        wrong=_in_combine(
+            lambda causal, padding: causal & ~padding[:, None, None, :],
+            lambda causal, padding: ~causal & padding[:, None, None, :],
+            lambda causal, padding: ~causal & ~padding[:, None, None, :],
+        ),
+    ),
+    Misconception(
+        id="combine-first-for-all",
+        title="You use the padding of the first sequence for the whole batch.",
+        belief="padding[0] has the right length and joins with the causal table without any new axes. But "
+        "the sequences of a batch differ in length, so each has a table of its own.",
+        hint="Keep the batch axis of the padding, and put new axes of size 1 behind it.",
+        anchor="mask-shapes",
+        section="Four axes",
+        wrong=_in_combine(_first_for_all),
     ),
     Misconception(
         id="combine-additive",
@@ -135,7 +163,7 @@ COMBINE_MISTAKES = (
         "boolean one.",
         hint="Return the joined mask itself, before any number is filled in.",
         anchor="mask-true",
-        section="True means may attend",
+        section='True means "may attend"',
         wrong=_in_combine(
             lambda causal, padding: additive(_right(causal, padding)),
             lambda causal, padding: additive(_right(causal, padding), -1e9),
@@ -148,7 +176,7 @@ COMBINE_MISTAKES = (
         "not work on floats, and a mask of floats is added to the scores by torch's own attention.",
         hint="Two boolean masks joined with & stay boolean.",
         anchor="mask-true",
-        section="True means may attend",
+        section='True means "may attend"',
         wrong=_in_combine(
             lambda causal, padding: causal.float() * padding[:, None, None, :].float(),
             lambda causal, padding: causal.int() * padding[:, None, None, :].int(),

@@ -24,6 +24,27 @@ def _lowered(by: float) -> Function:
     return lambda scores, mask: (scores + ~mask * by).softmax(-1)
 
 
+def _filled_and_cleared(fill: float) -> Function:
+    return lambda scores, mask: scores.masked_fill(~mask, fill).softmax(-1) * mask
+
+
+def _in_single(scores: Tensor, mask: Tensor) -> Tensor:
+    empty = ~mask.any(-1, keepdim=True)
+    return scores.float().masked_fill(~(mask | empty), -math.inf).softmax(-1).masked_fill(empty, 0.0)
+
+
+def _rows_by_index(scores: Tensor, mask: Tensor) -> Tensor:
+    weights = scores.masked_fill(~mask, -math.inf).softmax(-1)
+    weights[~mask.any(-1)] = 0
+    return weights
+
+
+def _entries_by_index(scores: Tensor, mask: Tensor) -> Tensor:
+    filled = scores.clone()
+    filled[~mask] = -math.inf
+    return filled.softmax(-1).nan_to_num(0.0)
+
+
 def _in_place(scores: Tensor, mask: Tensor) -> Tensor:
     scores.masked_fill_(~mask, -math.inf)
     return torch.nan_to_num(scores.softmax(-1))
@@ -53,10 +74,10 @@ FILL_MISTAKES = (
     ),
     Misconception(
         id="masked-softmax-weak-fill",
-        title="You set forbidden scores to a moderately negative number; they still get weight.",
+        title="You set forbidden scores to a moderately negative number; they still count in the sum.",
         belief="e^-10 is small, not zero. And small is a matter of company: where the permitted scores are "
-        "lower than your fill, the forbidden key wins the row. Trained models do reach scores below "
-        "-100000.",
+        "lower than your fill, the forbidden key wins the row; clearing its weight afterwards does not give "
+        "the others theirs. Trained models do reach scores below -100000.",
         hint="Minus infinity is below every score, whatever the scores are.",
         anchor="mask-fill",
         section="Zero, minus ten, minus a billion",
@@ -68,6 +89,11 @@ FILL_MISTAKES = (
             _filled(-1e4),
             _lowered(-10.0),
             _lowered(-100.0),
+            _filled_and_cleared(-10.0),
+            _filled_and_cleared(-20.0),
+            _filled_and_cleared(-100.0),
+            _filled_and_cleared(-1e3),
+            _filled_and_cleared(-1e4),
         ),
         evidence="https://github.com/TransformerLensOrg/TransformerLens/pull/366",
     ),
@@ -130,6 +156,26 @@ FILL_MISTAKES = (
         anchor="mask-inputs",
         section="Leave the scores alone",
         wrong=_in_weights(_in_place, _in_place_by_index),
+    ),
+    Misconception(
+        id="masked-softmax-needs-a-full-mask",
+        title="Your function is right for a mask in the shape of the scores, and fails where it has to broadcast.",
+        belief="Indexing with a mask, as in weights[~mask] = 0, takes it as it is: it does not broadcast. A "
+        "mask that is the same for all heads or all queries has an axis of size 1, or none, in their place.",
+        hint="Choose with masked_fill or torch.where, which broadcast, or expand the mask first.",
+        anchor="mask-shapes",
+        section="Four axes",
+        wrong=_in_weights(_rows_by_index, _entries_by_index),
+    ),
+    Misconception(
+        id="masked-softmax-in-float32",
+        title="You compute in float32 or shorter, whatever dtype the scores have.",
+        belief="float32 is torch's default, and seven digits are plenty for most of learning. But whoever "
+        "passes float64 asks for sixteen: the rest is lost on the way in, and no conversion brings it back.",
+        hint="Let the dtype of the scores be the dtype of everything that is made from them.",
+        anchor="mask-inputs",
+        section="Leave the scores alone",
+        wrong=_in_weights(_in_single),
     ),
     Misconception(
         id="masked-softmax-nan-gradient",

@@ -47,6 +47,10 @@ def _last_only(lengths: Tensor, max_length: int) -> Tensor:
     return position == length - 1
 
 
+def _entry_by_entry(lengths: Tensor, max_length: int) -> Tensor:
+    return torch.arange(max_length) < lengths
+
+
 PADDING_MISTAKES = (
     Misconception(
         id="padding-inverted",
@@ -55,7 +59,7 @@ PADDING_MISTAKES = (
         "its key_padding_mask is True where a key is to be ignored. Here True means may attend.",
         hint="Turn the comparison round.",
         anchor="mask-true",
-        section="True means may attend",
+        section='True means "may attend"',
         wrong=_in_padding(lambda lengths, max_length: ~_right(lengths, max_length)),
         evidence="https://github.com/lucidrains/feedback-transformer-pytorch/issues/6",
     ),
@@ -112,6 +116,16 @@ PADDING_MISTAKES = (
         wrong=_in_padding(lambda lengths, max_length: _right(lengths, max_length).mT),
     ),
     Misconception(
+        id="padding-entry-by-entry",
+        title="You compare the first position with the first length, the second with the second, and so on.",
+        belief="Two vectors meet entry by entry, which fails where they differ in length and, where they do "
+        "not, gives a single row. Every length has to meet every position.",
+        hint="Stand the lengths upright, as a column: against the row of positions that makes a table.",
+        anchor="mask-padding",
+        section="Shorter than the batch",
+        wrong=_in_padding(_entry_by_entry),
+    ),
+    Misconception(
         id="padding-width-of-longest",
         title="Your mask is as wide as the longest sequence; asked for is max_length.",
         belief="Mostly the batch is padded to its longest sequence, and the two agree. Where it is padded "
@@ -130,7 +144,7 @@ PADDING_MISTAKES = (
         "with & and read by masked_softmax, and for both an entry is True or False.",
         hint="Return the comparison itself, before any number is filled in.",
         anchor="mask-true",
-        section="True means may attend",
+        section='True means "may attend"',
         wrong=_in_padding(
             lambda lengths, max_length: additive(_right(lengths, max_length)),
             lambda lengths, max_length: additive(_right(lengths, max_length), -1e9),
@@ -157,7 +171,7 @@ PADDING_MISTAKES = (
         "by torch's own attention.",
         hint="A comparison is boolean by itself; leave it so.",
         anchor="mask-true",
-        section="True means may attend",
+        section='True means "may attend"',
         wrong=_in_padding(
             lambda lengths, max_length: _right(lengths, max_length).float(),
             lambda lengths, max_length: _right(lengths, max_length).double(),

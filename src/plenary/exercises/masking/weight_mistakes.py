@@ -50,6 +50,18 @@ def _overflowing_with_care(scores: Tensor, mask: Tensor) -> Tensor:
     return exponentials / total.masked_fill(total == 0, 1)
 
 
+def _only_full_rows(scores: Tensor, mask: Tensor) -> Tensor:
+    weights = scores.masked_fill(~mask, -math.inf).softmax(-1)
+    return weights.masked_fill(~mask.all(-1, keepdim=True), 0.0)
+
+
+def _all_rows_at_once(scores: Tensor, mask: Tensor) -> Tensor:
+    allowed = mask.expand_as(scores)
+    weights = torch.zeros_like(scores)
+    weights[allowed] = scores[allowed].softmax(-1)
+    return weights
+
+
 WEIGHT_MISTAKES = (
     Misconception(
         id="masked-softmax-mask-unused",
@@ -98,7 +110,7 @@ WEIGHT_MISTAKES = (
         "True, and True means may attend.",
         hint="Fill where the mask is False.",
         anchor="mask-true",
-        section="True means may attend",
+        section='True means "may attend"',
         wrong=_in_weights(
             lambda scores, mask: _right(scores, ~mask),
             lambda scores, mask: scores.masked_fill(mask, -math.inf).softmax(-1),
@@ -118,6 +130,26 @@ WEIGHT_MISTAKES = (
             lambda scores, mask: _right(scores, mask, -2),
             lambda scores, mask: scores.masked_fill(~mask, -math.inf).softmax(-2),
         ),
+    ),
+    Misconception(
+        id="masked-softmax-all-rows-at-once",
+        title="Your softmax runs over the permitted scores of all rows at once; each row needs its own.",
+        belief="scores[mask] picks the permitted scores, which is what a softmax over the permitted keys needs. "
+        "But it lays them all in one long vector, in which the rows are no longer apart.",
+        hint="Keep the table as it is, and let the forbidden scores stay in it with a value that does not count.",
+        anchor="mask-conditioning",
+        section="Minus infinity is conditioning",
+        wrong=_in_weights(_all_rows_at_once),
+    ),
+    Misconception(
+        id="masked-softmax-only-full-rows",
+        title="Every row in which something is forbidden gets zero; only a row in which everything is should.",
+        belief="mask.all asks whether everything is permitted, and where it is not, something may still be. A "
+        "row is empty where not even one key is permitted.",
+        hint="Ask of each row whether it has any True.",
+        anchor="mask-empty",
+        section="The empty row",
+        wrong=_in_weights(_only_full_rows),
     ),
     Misconception(
         id="masked-softmax-axis-from-the-front",

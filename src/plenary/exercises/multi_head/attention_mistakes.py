@@ -96,6 +96,16 @@ class _DropsTheHeads(_NeverDrops):
         return F.dropout(output, self.dropout, self.training), weights
 
 
+class _DropsTheValues(_NeverDrops):
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        return super().attend(q, k, F.dropout(v, self.dropout, self.training), mask)
+
+
+class _DropsTheScores(_NeverDrops):
+    def scores(self, q: Tensor, k: Tensor) -> Tensor:
+        return F.dropout(super().scores(q, k), self.dropout, self.training)
+
+
 class _NeverRefuses(Stepwise):
     def __init__(self, embed_dim: int, num_heads: int, bias: bool = True, dropout: float = 0.0) -> None:
         nn.Module.__init__(self)
@@ -208,14 +218,25 @@ ATTENTION_MISTAKES = (
     ),
     Misconception(
         id="mh-dropout-on-the-output",
-        title="Your dropout acts on the output; here it acts on the weights.",
-        belief="Dropping features of the output is a regulariser as well, and the block around attention adds "
-        "one (chapter 9). Dropping weights is something else: for once a listener does not hear a "
+        title="Your dropout acts on features, of the values or of the output; here it acts on the weights.",
+        belief="Dropping features is a regulariser as well, and the layer around attention does it to what "
+        "attention returns (chapter 9). Dropping weights is something else: for once a listener does not hear a "
         "speaker, all of what that speaker says to this head.",
         hint="Dropout comes between the softmax and the product with the values.",
         anchor="mh-dropout",
         section="Dropout takes weights, and in training only",
-        wrong=in_module(_DropsTheOutput, _DropsTheHeads),
+        wrong=in_module(_DropsTheOutput, _DropsTheHeads, _DropsTheValues),
+    ),
+    Misconception(
+        id="mh-dropout-on-the-scores",
+        title="Your dropout acts on the scores, before the softmax; here it acts on the weights.",
+        belief="A dropped number is a number set to zero, and zero looks like silence. As a weight it is; as a "
+        "score it is not: the softmax makes 1 of it before it normalises, and the key is heard all the "
+        "same.",
+        hint="First the softmax, then dropout, then the values.",
+        anchor="mh-dropout",
+        section="Dropout takes weights, and in training only",
+        wrong=in_module(_DropsTheScores),
     ),
     Misconception(
         id="mh-no-error",

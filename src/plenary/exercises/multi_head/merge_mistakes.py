@@ -26,6 +26,11 @@ def _viewed(x: Tensor) -> Tensor:
     return x.transpose(1, 2).view(batch, length, heads * width)
 
 
+def _wrong_other_pair(x: Tensor) -> Tensor:
+    batch, heads, length, width = x.shape
+    return x.transpose(1, 3).reshape(batch, length, heads * width)
+
+
 class _Straight(Stepwise):
     def merge(self, x: Tensor) -> Tensor:
         return _straight(x)
@@ -66,13 +71,13 @@ MERGE_MISTAKES = (
     ),
     Misconception(
         id="mh-merge-wrong-pair",
-        title="You exchange tokens and features; heads and tokens are the two that change places.",
-        belief="A transpose is needed, and the last two axes are the usual pair. Here the features are in the "
-        "right place already; it is the heads that have to come between the tokens and them.",
+        title="You exchange the features with another axis; heads and tokens are the two that change places.",
+        belief="A transpose is needed, and the features, as the last axis, are the usual partner. Here they are in "
+        "the right place already; it is the heads that have to come between the tokens and them.",
         hint="Name the axes you have, (B, H, T, d), and those you need before flattening, (B, T, H, d).",
         anchor="mh-merge",
         section="Merge: the same steps backwards",
-        wrong={MERGE: (_wrong_pair,)},
+        wrong={MERGE: (_wrong_pair, _wrong_other_pair)},
     ),
     Misconception(
         id="mh-merge-view",

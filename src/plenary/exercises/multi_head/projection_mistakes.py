@@ -105,8 +105,8 @@ PROJECTION_MISTAKES = (
         id="mh-shared-query-key-layer",
         title="Your queries and keys go through the same linear layer.",
         belief="They are compared with each other, so one common language seems right. But a question and a "
-        "badge say different things: with one matrix, a token scores highest with those that are like "
-        "it, itself above all, and what token i gives to j it has to get back.",
+        "badge say different things: with one matrix, token i scores j exactly as j scores i, and no "
+        "token's score with itself is ever below zero.",
         hint="Each of the four layers is used once. See which of them your keys pass through.",
         anchor="mh-low-rank",
         section="What two matrices can say and one cannot",
@@ -125,7 +125,7 @@ PROJECTION_MISTAKES = (
     ),
     Misconception(
         id="mh-keys-from-query",
-        title="Your keys are made from the query; the arguments key or value are not used.",
+        title="Your keys are made from the query; the argument key is not used.",
         belief="In self-attention all three arguments are the same tokens, and one of them seems enough. When "
         "a decoder reads its source, the questions come from one sequence, and what they are held "
         "against from another.",

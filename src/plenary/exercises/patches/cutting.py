@@ -74,6 +74,9 @@ def patches_hold_their_squares(probe: Probe, answer: Answer) -> str | None:
             if not np.allclose(np.sort(square, None), np.sort(patch), rtol=1e-3, atol=1e-3):
                 where = f"rows {y} to {y + size - 1} and columns {x} to {x + size - 1}"
                 return f"patch {n} of picture {b} does not hold the pixels of {where}"
+    right = reference(torch.as_tensor(images), size).numpy()
+    if np.allclose(answer.arrays["patches"], right, rtol=1e-3, atol=1e-3):
+        return None
     return "every patch holds the right pixels, in another order than (row, column, channel)"
 
 

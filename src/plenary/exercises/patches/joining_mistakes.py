@@ -2,6 +2,7 @@
 
 import math
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
@@ -59,6 +60,16 @@ def _root(patches: Tensor, patch_size: int, height: int, width: int) -> Tensor:
     side = math.isqrt(patches.shape[1])
     split = patches.reshape(len(patches), side, side, patch_size, patch_size, -1)
     return split.permute(0, 5, 1, 3, 2, 4).reshape(len(patches), -1, height, width)
+
+
+def _float32_canvas(patches: Tensor, patch_size: int, height: int, width: int) -> Tensor:
+    channels = patches.shape[2] // patch_size**2
+    canvas = torch.zeros(len(patches), channels, height, width)
+    squares = patches.unflatten(2, (patch_size, patch_size, channels)).movedim(-1, 2)
+    for n in range(patches.shape[1]):
+        y, x = (side * patch_size for side in divmod(n, width // patch_size))
+        canvas[:, :, y : y + patch_size, x : x + patch_size] = squares[:, n]
+    return canvas
 
 
 def _three_channels(patches: Tensor, patch_size: int, height: int, width: int) -> Tensor:
@@ -162,8 +173,8 @@ JOINING_MISTAKES = (
     Misconception(
         id="unpatch-sides-swapped",
         title="You exchange height and width: the grid gets its rows from the width.",
-        belief="For a square picture it makes no difference. For any other the grid is turned, and every patch "
-        "after the first few lands in a wrong place.",
+        belief="For a square picture it makes no difference. In any other the grid is turned, and the lines "
+        "of the patches land in wrong places.",
         hint="Rows are counted along the height, columns along the width.",
         anchor="pat-sides",
         section="Height is not width",
@@ -200,5 +211,15 @@ JOINING_MISTAKES = (
         anchor="pat-count",
         section="How many patches, and how long",
         wrong={JOIN: (_three_channels,)},
+    ),
+    Misconception(
+        id="unpatch-float32-canvas",
+        title="Your picture comes back in float32, whatever the patches' dtype.",
+        belief="torch.zeros makes float32 when nothing is said, and what is written into it is rounded to seven "
+        "digits. For float32 patches nothing shows.",
+        hint="Give the canvas the patches' dtype (patches.new_zeros does), or do without one.",
+        anchor="pat-reshape",
+        section="A reshape moves nothing",
+        wrong={JOIN: (_float32_canvas,)},
     ),
 )

@@ -36,6 +36,21 @@ def _windows(stride: Callable[[int], int]) -> Cut:
     return cut
 
 
+def _places_taken_for_pixels(images: Tensor, patch_size: int) -> Tensor:
+    """As many windows as there are patches, and each one pixel on from the last."""
+    rows, columns = grid(images, patch_size)
+    last, size = images.movedim(1, -1), patch_size
+    windows = [last[:, y : y + size, x : x + size] for y in range(rows) for x in range(columns)]
+    return torch.stack([window.flatten(1) for window in windows], dim=1)
+
+
+def _range_too_short(images: Tensor, patch_size: int) -> Tensor:
+    grid(images, patch_size)
+    last, size = images.movedim(1, -1), patch_size
+    down, across = (range(0, side - size, size) for side in images.shape[-2:])
+    return torch.stack([last[:, y : y + size, x : x + size].flatten(1) for y in down for x in across], dim=1)
+
+
 def _overlapping_unfold(images: Tensor, patch_size: int) -> Tensor:
     grid(images, patch_size)
     return F.unfold(images, patch_size).mT
@@ -166,7 +181,22 @@ LAYOUT_MISTAKES = (
         hint="The step from one patch to the next is as long as a patch.",
         anchor="pat-edge-to-edge",
         section="Edge to edge",
-        wrong=in_cutting(_overlapping_unfold, _windows(lambda P: 1), _windows(lambda P: max(P // 2, 1))),
+        wrong=in_cutting(
+            _overlapping_unfold,
+            _windows(lambda P: 1),
+            _windows(lambda P: max(P // 2, 1)),
+            _places_taken_for_pixels,
+        ),
+    ),
+    Misconception(
+        id="patch-last-left-out",
+        title="You leave out the last row and the last column of patches.",
+        belief="The last patch begins at H - P, so the loop was told to run to there. But a range stops before its "
+        "end: range(0, H - P, P) ends one patch too soon.",
+        hint="Count how many patches come out down and across, and compare with H / P and W / P.",
+        anchor="pat-edge-to-edge",
+        section="Edge to edge",
+        wrong=in_cutting(_range_too_short),
     ),
     Misconception(
         id="patch-size-as-count",

@@ -105,6 +105,16 @@ ORDER_MISTAKES = (
         wrong={**_CHANNEL_FIRST, EMBED: (*_CHANNEL_FIRST[EMBED], _WeightViewed)},
     ),
     Misconception(
+        id="patch-channel-in-the-middle",
+        title="Inside each of your patches the order is (row, channel, column): the channel stands in the middle.",
+        belief="After the swap of grid column and patch row, the channel still has to go past every other axis, to "
+        "the very end. One place too few and a whole line of one channel comes before the same line of the next.",
+        hint="Row, column, channel: of the three axes that become a patch, the channel is the last.",
+        anchor="pat-order-in-patch",
+        section="Inside a patch: row, column, channel",
+        wrong=in_cutting(by_permutation(0, 2, 4, 3, 1, 5)),
+    ),
+    Misconception(
         id="patch-windows-reshaped",
         title="Your windows are right, but the reshape after them mixes channels: the channel still stands "
         "before the grid.",

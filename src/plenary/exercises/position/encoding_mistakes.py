@@ -1,5 +1,7 @@
 """Mistakes in how the table is laid out."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -82,6 +84,16 @@ def _last_is_zero(length: int, embed_dim: int) -> Tensor:
     return encoding
 
 
+def _crashes_at_the_end(length: int, embed_dim: int) -> Tensor:
+    encoding = torch.zeros(length, embed_dim)
+    for position in range(length):
+        for column in range(0, embed_dim, 2):
+            angle = position / 10000 ** (column / embed_dim)
+            encoding[position, column] = math.sin(angle)
+            encoding[position, column + 1] = math.cos(angle)
+    return encoding
+
+
 _RIGHT = table()
 
 
@@ -158,7 +170,7 @@ ENCODING_MISTAKES = (
         hint="Look at embed_dim first, and say in the error what came and what is needed.",
         anchor="pos-even",
         section="The width has to be even",
-        wrong={ENCODING: (_crashes, _one_more, _cut, _one_less, _last_is_zero)},
+        wrong={ENCODING: (_crashes, _crashes_at_the_end, _one_more, _cut, _one_less, _last_is_zero)},
         evidence="https://github.com/codertimo/BERT-pytorch/issues/78",
     ),
     Misconception(

@@ -26,11 +26,16 @@ _SEEING = {
     "causal attention": "causal_attention",
     "a convolution over the tokens": "neighbours",
     "positions added, in float32": "positions_added",
+    "the sequence turned round": "turned_round",
 }
 _PARTLY = {
     "faint positions": "faint_positions",
     "positions in the last sample only": "second_sample_only",
     "positions in the last feature only": "last_feature_only",
+}
+_ONE_SIGN = {
+    "what the first token says is added": "first_added",
+    "what the first token says is taken away": "first_taken_away",
 }
 _SWAP, _STAYS, _MOVES = (
     "self-attention, two tokens swapped",
@@ -62,6 +67,12 @@ def probes(seed: int) -> list[Probe]:
     def tokens(B: int = 2, T: int = 5, D: int = 12) -> Tensor:
         return normal(generator, B, T, D)
 
+    def loud_first() -> Tensor:
+        """Draw one sample whose first token is above the others: all differences have one sign."""
+        x = tokens(B=1)
+        x[:, 0] += 3
+        return x
+
     return [
         *(ask(name, oracle, tokens()) for name, oracle in _BLIND.items()),
         *(ask(name, oracle, tokens()) for name, oracle in _SEEING.items()),
@@ -72,6 +83,7 @@ def probes(seed: int) -> list[Probe]:
         ask(_STAYS, "last_token_doubled", tokens(), torch.tensor([1, 2, 0, 3, 4])),
         ask(_MOVES, "last_token_doubled", tokens(), torch.tensor([0, 1, 3, 4, 2])),
         *(ask(name, oracle, tokens()) for name, oracle in _PARTLY.items()),
+        *(ask(name, oracle, loud_first()) for name, oracle in _ONE_SIGN.items()),
     ]
 
 
@@ -108,7 +120,12 @@ _YES = (
     Property("says True where the tokens that move are treated alike", 1, (_STAYS,), law=_says(True)),
 )
 _NO = (
-    Property("says False for layers that see the order", 2, (*_SEEING, _SQUARE_SEEING), law=_says(False)),
+    Property(
+        "says False for layers that see the order",
+        2,
+        (*_SEEING, _SQUARE_SEEING, *_ONE_SIGN),
+        law=_says(False),
+    ),
     Property(
         "says False where only some tokens, samples or features tell",
         1,

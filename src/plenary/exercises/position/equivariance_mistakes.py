@@ -63,7 +63,7 @@ EQUIVARIANCE_MISTAKES = (
         "is called invariance, and only something like a mean over all tokens does that.",
         hint="Permute before the layer, permute after the layer, and compare the two.",
         anchor="pos-test",
-        section="Two ways round a square",
+        section="What attention cannot see",
         wrong={NAME: (_inputs_only, _outputs_only)},
     ),
     Misconception(
@@ -86,7 +86,7 @@ EQUIVARIANCE_MISTAKES = (
         "layer mixes samples, so every layer would pass.",
         hint="Index the axis of the tokens.",
         anchor="pos-test",
-        section="Two ways round a square",
+        section="What attention cannot see",
         wrong={NAME: (_batch,)},
     ),
     Misconception(
@@ -96,7 +96,7 @@ EQUIVARIANCE_MISTAKES = (
         "is, not where it stands.",
         hint="Index the axis of the tokens.",
         anchor="pos-test",
-        section="Two ways round a square",
+        section="What attention cannot see",
         wrong={NAME: (_features,)},
     ),
     Misconception(
@@ -132,7 +132,7 @@ EQUIVARIANCE_MISTAKES = (
         "may treat the first token like any other and the last one differently.",
         hint="Compare the whole tensors.",
         anchor="pos-test",
-        section="Two ways round a square",
+        section="What attention cannot see",
         wrong={
             NAME: (
                 _compared(lambda a, b: torch.allclose(a[0], b[0])),
@@ -143,17 +143,92 @@ EQUIVARIANCE_MISTAKES = (
     ),
     Misconception(
         id="peq-compares-means",
-        title="You compare sums or means; what is added up no longer shows its order.",
+        title="You compare something in which order no longer shows, such as a sum, a mean or a norm.",
         belief="If the outputs are permuted, their mean stays the same, so equal means look like a proof. They "
-        "hold for many a layer that does see the order: adding a table of positions changes nothing in "
-        "the mean of the sum.",
+        "are equal for many a layer that does see the order: adding a table of positions changes "
+        "nothing in the mean of the sum, and turning the sequence round nothing in norms or sorted "
+        "values.",
         hint="Compare number by number.",
         anchor="pos-test",
-        section="Two ways round a square",
+        section="What attention cannot see",
         wrong={
             NAME: (
                 _compared(lambda a, b: torch.allclose(a.mean(), b.mean())),
                 _compared(lambda a, b: torch.allclose(a.sum(1), b.sum(1))),
+                _compared(lambda a, b: torch.allclose(a.norm(), b.norm())),
+                _compared(lambda a, b: torch.allclose(a.sort(1).values, b.sort(1).values)),
+            )
+        },
+    ),
+    Misconception(
+        id="peq-sign",
+        title="You compare differences with their sign: a negative one passes for a small one.",
+        belief="Where the two sides agree, every difference is near 0, and so is the largest. But a largest "
+        "difference of -3 is below any tolerance too, and differences of both signs can cancel in a "
+        "mean.",
+        hint="What counts is the size of a difference, not its direction.",
+        anchor="pos-test",
+        section="What attention cannot see",
+        wrong={
+            NAME: (
+                _compared(lambda a, b: bool((a - b).max() < 1e-5)),
+                _compared(lambda a, b: bool((b - a).max() < 1e-5)),
+                _compared(lambda a, b: bool((a - b).mean() < 1e-5)),
+                _compared(lambda a, b: bool((b - a).mean() < 1e-5)),
+                _compared(lambda a, b: bool((a - b).sum() < 1e-5)),
+            )
+        },
+    ),
+    Misconception(
+        id="peq-turned-over",
+        title="Your answer is turned over: True where the layer sees the order, False where it does not.",
+        belief="The test looks for a difference, and finding one feels like a yes. The question is whether the "
+        "layer is equivariant, and a difference says that it is not.",
+        hint="Read the function's name as a question, and answer that.",
+        anchor="pos-test",
+        section="What attention cannot see",
+        wrong={NAME: (_compared(lambda a, b: not torch.allclose(a, b, atol=1e-6)),)},
+    ),
+    Misconception(
+        id="peq-any-suffices",
+        title="One number that agrees is enough for you; all of them have to.",
+        belief="any and all both make one answer of many. Nearly always some number agrees, since one token or "
+        "one feature may be untouched.",
+        hint="The layer passes if every number agrees.",
+        anchor="pos-test",
+        section="What attention cannot see",
+        wrong={NAME: (_compared(lambda a, b: bool(torch.isclose(a, b, atol=1e-6).any())),)},
+    ),
+    Misconception(
+        id="peq-compares-with-input",
+        title="You compare the layer's output with its input: only a layer that does nothing passes.",
+        belief="x before and x after are at hand, and both can be permuted. The question is not whether the "
+        "layer changes the tokens. It is whether it changes them in the same way wherever they stand.",
+        hint="Both sides of the comparison have been through the layer.",
+        anchor="pos-test",
+        section="What attention cannot see",
+        wrong={
+            NAME: (
+                lambda layer, x, permutation: torch.allclose(layer(x), x),
+                lambda layer, x, permutation: torch.allclose(layer(x[:, permutation]), x[:, permutation]),
+                lambda layer, x, permutation: torch.allclose(layer(x)[:, permutation], x[:, permutation]),
+            )
+        },
+    ),
+    Misconception(
+        id="peq-always-true",
+        title="Your answer is True for every layer.",
+        belief="Two sides that are made in the same way agree, whatever the layer does: both from the permuted "
+        "tokens, say, or both with the permutation after the layer.",
+        hint="On one side the permutation comes before the layer, on the other after it.",
+        anchor="pos-test",
+        section="What attention cannot see",
+        wrong={
+            NAME: (
+                lambda layer, x, permutation: True,
+                lambda layer, x, permutation: torch.allclose(
+                    layer(x)[:, permutation], layer(x)[:, permutation]
+                ),
             )
         },
     ),
@@ -165,7 +240,7 @@ EQUIVARIANCE_MISTAKES = (
         "makes the answer a matter of luck.",
         hint="Use the argument.",
         anchor="pos-test",
-        section="Two ways round a square",
+        section="What attention cannot see",
         wrong={NAME: (_drawn, _reversed)},
     ),
     Misconception(
@@ -175,7 +250,7 @@ EQUIVARIANCE_MISTAKES = (
         "to write *if*.",
         hint="The layer passes if all of them agree.",
         anchor="pos-test",
-        section="Two ways round a square",
+        section="What attention cannot see",
         wrong={NAME: (_compared(torch.isclose), _compared(lambda a, b: torch.isclose(a, b).all(-1)))},
     ),
 )

@@ -105,6 +105,21 @@ def last_feature_only(x: Array) -> Array:
     return np.concatenate([x[..., :-1], x[..., -1:] + _places(x)[:, :1]], axis=-1)
 
 
+def turned_round(x: Array) -> Array:
+    """The last token comes first. Sums, norms and sorted values do not notice."""
+    return x[:, ::-1].copy()
+
+
+def first_added(x: Array) -> Array:
+    """Everyone hears the token in the first place."""
+    return x + x[:, :1].mean(-1, keepdims=True)
+
+
+def first_taken_away(x: Array) -> Array:
+    """Everyone is glad not to be in the first place."""
+    return x - x[:, :1].mean(-1, keepdims=True)
+
+
 LAYERS: dict[str, Layer] = {
     one.__name__: one
     for one in (
@@ -121,5 +136,8 @@ LAYERS: dict[str, Layer] = {
         last_token_doubled,
         second_sample_only,
         last_feature_only,
+        turned_round,
+        first_added,
+        first_taken_away,
     )
 }

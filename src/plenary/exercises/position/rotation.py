@@ -23,7 +23,7 @@ def probes(seed: int) -> list[Probe]:
     numbers = np.random.default_rng(seed)
     return [
         shown_probe("one pair", offset=1, embed_dim=2),
-        shown_probe("two pairs", offset=2, embed_dim=4),
+        shown_probe("two pairs", offset=25, embed_dim=4),
         call_probe("wide", offset=int(numbers.integers(3, 8)), embed_dim=12),
         call_probe("square", offset=6, embed_dim=6),
         call_probe("far", offset=int(numbers.integers(31, 47)), embed_dim=10),
@@ -77,6 +77,10 @@ def _not_assembled(offset: int, embed_dim: int) -> Tensor:
 def _one_step(offset: int, embed_dim: int) -> Tensor:
     turned = right_frequencies(embed_dim)
     return torch.block_diag(*blocks(turned.sin(), turned.cos())).float()
+
+
+def _power_of_each_number(offset: int, embed_dim: int) -> Tensor:
+    return _one_step(1, embed_dim) ** offset
 
 
 def _transposed(offset: int, embed_dim: int) -> Tensor:
@@ -169,6 +173,16 @@ MISTAKES = (
         anchor="pos-shift",
         section="A shift is a rotation",
         wrong={ROTATION: (_one_step,)},
+    ),
+    Misconception(
+        id="rot-power-of-each-number",
+        title="You raise each number of the matrix to a power; the matrix as a whole should act several times.",
+        belief="Going ahead by 5 is going ahead by 1 five times, so R to the power of 5 is right. But ** on a "
+        "tensor takes the power of each number by itself, and a product of matrices is another thing.",
+        hint="Either multiply matrices, or put the offset into the angles.",
+        anchor="pos-shift",
+        section="A shift is a rotation",
+        wrong={ROTATION: (_power_of_each_number,)},
     ),
 )
 

@@ -1,7 +1,9 @@
 """Mistakes in the lookup after the scores: in the shares, and in what is averaged."""
 
+import math
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from plenary.checks.exercise import Function, Misconception
@@ -33,6 +35,31 @@ def _weighed(*wrong: Score) -> dict[str, tuple[Function, ...]]:
 def _by_hand(query: Tensor, keys: Tensor, temperature: float) -> Tensor:
     exponentials = (-_squared(query, keys) / (2 * temperature)).exp()
     return exponentials / exponentials.sum()
+
+
+def _by_hand_with_epsilon(query: Tensor, keys: Tensor, temperature: float) -> Tensor:
+    exponentials = (-_squared(query, keys) / (2 * temperature)).exp()
+    return exponentials / (exponentials.sum() + 1e-9)
+
+
+def _density(query: Tensor, keys: Tensor, temperature: float) -> Tensor:
+    return (-_squared(query, keys) / (2 * temperature)).exp() / math.sqrt(2 * math.pi * temperature)
+
+
+def _one_over(epsilon: float) -> Score:
+    def weigh(query: Tensor, keys: Tensor, temperature: float) -> Tensor:
+        nearness = 1 / (_squared(query, keys) + epsilon)
+        return nearness / nearness.sum()
+
+    return weigh
+
+
+def _alone(query: Tensor, keys: Tensor, values: Tensor, temperature: float) -> Tensor:
+    return (torch.ones_like(keys[:, :1]) * values).sum(0)
+
+
+def _in_single(query: Tensor, keys: Tensor, temperature: float) -> Tensor:
+    return _right_weights(query.float(), keys.float(), temperature).to(keys.dtype)
 
 
 def _nearest(query: Tensor, keys: Tensor, values: Tensor, temperature: float) -> Tensor:
@@ -86,17 +113,51 @@ AVERAGE_MISTAKES = (
         hint="Weights that add up to one are what your softmax makes.",
         anchor="sl-average",
         section="A mean stays among the values",
-        wrong=_weighed(lambda query, keys, temperature: (-_squared(query, keys) / (2 * temperature)).exp()),
+        wrong=_weighed(
+            lambda query, keys, temperature: (-_squared(query, keys) / (2 * temperature)).exp(), _density
+        ),
     ),
     Misconception(
         id="lookup-underflow",
-        title="At low temperatures all your exponentials are zero, and 0 / 0 is NaN.",
+        title="At low temperatures all your exponentials are zero, and so is the sum that you divide by.",
         belief="The formula is right as you wrote it. At temperature 0.001 a squared distance of 4 is a "
-        "score of -2000, and exp(-2000) is 0 in floating point, for the nearest key too.",
+        "score of -2000, and exp(-2000) is 0 in floating point, for the nearest key too. 0 / 0 is NaN, and an "
+        "epsilon under the bar makes it 0, which is no mean either.",
         hint="Your own softmax is safe from this: call it.",
         anchor="sl-maximum",
         section="Subtract the maximum first",
-        wrong=_weighed(_by_hand),
+        wrong=_weighed(_by_hand, _by_hand_with_epsilon),
+    ),
+    Misconception(
+        id="lookup-one-over-distance",
+        title="You weigh by one over the distance; asked for is an exponential of it.",
+        belief="One over the distance falls with the distance too, and divided by its sum it makes shares. "
+        "But it is infinite where a key meets the query, and has no temperature: nothing sets how far away "
+        "a key may be and still count.",
+        hint="Turn the distances into scores, and the scores into shares with your softmax.",
+        anchor="sl-kernel",
+        section="Weights that fall with the distance",
+        wrong=_weighed(_one_over(1e-9), _one_over(1e-6), _one_over(1.0)),
+    ),
+    Misconception(
+        id="lookup-weights-all-one",
+        title="Every key gets the weight 1: your softmax runs over an axis with a single entry.",
+        belief="The scores stand in a column, so that they can multiply the values row by row, and then the "
+        "last axis has size 1. A share of one thing alone is the whole of it.",
+        hint="Let the softmax run over the axis of the keys.",
+        anchor="sl-axis",
+        section="Along one axis",
+        wrong=_in_lookup(_alone),
+    ),
+    Misconception(
+        id="lookup-in-float32",
+        title="You compute in float32 or shorter, whatever dtype the query and the keys have.",
+        belief="float32 is torch's default, and seven digits are plenty for most of learning. But whoever "
+        "passes float64 asks for sixteen: the rest is lost on the way in, and no conversion brings it back.",
+        hint="Let the dtype of the inputs be the dtype of everything that is made from them.",
+        anchor="sl-inputs",
+        section="Leave x alone",
+        wrong=_weighed(_in_single),
     ),
     Misconception(
         id="lookup-keys-averaged",

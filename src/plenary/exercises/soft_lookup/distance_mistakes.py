@@ -1,5 +1,6 @@
 """Mistakes in the lookup's scores: in the distance, and in the temperature."""
 
+import math
 from collections.abc import Callable
 
 from torch import Tensor
@@ -53,8 +54,22 @@ DISTANCE_MISTAKES = (
         wrong=_scored(
             lambda query, keys, temperature: -(keys - query).norm(dim=-1) / (2 * temperature),
             lambda query, keys, temperature: -(keys - query).abs().sum(-1) / (2 * temperature),
+            lambda query, keys, temperature: -(keys - query).norm(dim=-1) / temperature,
+            lambda query, keys, temperature: -(keys - query).abs().sum(-1) / temperature,
         ),
         evidence="https://github.com/hoxo-m/densratio/issues/6",
+    ),
+    Misconception(
+        id="lookup-added-before-squared",
+        title="You add up the differences first and square the sum; each difference is to be squared first.",
+        belief="With one feature the order makes no difference. With more, differences of either sign cancel "
+        "in the sum: a key may be far away in two directions and seem to be at distance zero.",
+        hint="A squared distance is a sum of squares, not the square of a sum.",
+        anchor="sl-kernel",
+        section="Weights that fall with the distance",
+        wrong=_scored(
+            lambda query, keys, temperature: -(keys - query).sum(-1).square() / (2 * temperature),
+        ),
     ),
     Misconception(
         id="lookup-distance-averaged",
@@ -141,6 +156,20 @@ DISTANCE_MISTAKES = (
         wrong=_scored(
             lambda query, keys, temperature: -_squared(query, keys) / 2,
             lambda query, keys, temperature: -_squared(query, keys),
+        ),
+    ),
+    Misconception(
+        id="lookup-temperature-rooted",
+        title="You divide by the root of the temperature.",
+        belief="A bell curve has a width, and its width is the root of its variance. The exponent asks for "
+        "the variance, and the temperature stands for that.",
+        hint="Use the temperature as it comes.",
+        anchor="sl-temperature",
+        section="The temperature divides",
+        wrong=_scored(
+            lambda query, keys, temperature: -_squared(query, keys) / (2 * math.sqrt(temperature)),
+            lambda query, keys, temperature: -_squared(query, keys) / math.sqrt(2 * temperature),
+            lambda query, keys, temperature: -_squared(query, keys) / math.sqrt(temperature),
         ),
     ),
 )

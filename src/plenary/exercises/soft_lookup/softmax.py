@@ -1,6 +1,7 @@
 """The softmax along any axis: how to ask for it, and what has to hold."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -87,6 +88,15 @@ def nothing_is_lost(probe: Probe, answer: Answer) -> str | None:
     return f"a sum is {worst:.12g}" if abs(worst - 1) > 1e-12 else None
 
 
+def with_precision(probe: Probe, answer: Answer) -> Answer:
+    """Add whether an answer in float64 has no more digits than float32: an epsilon leaves it its digits."""
+    if probe.name not in ("vector", "table, rows", "table, columns"):
+        return answer
+    shares = answer.arrays["shares"]
+    single = np.array(float((shares.astype(np.float32) == shares).all()))
+    return replace(answer, arrays={**answer.arrays, "in float32": single})
+
+
 SOFTMAX = Exercise(
     name="softmax",
     signature="softmax(x, dim) -> shares",
@@ -127,6 +137,7 @@ SOFTMAX = Exercise(
     laws=(shares_sum_to_one,),
     misconceptions=SOFTMAX_MISTAKES,
     correct=correct.SOFTMAX,
+    derive=with_precision,
     borrowed=(
         "torch.softmax",
         "torch.nn.functional.softmax",

@@ -59,6 +59,27 @@ def _epsilon(size: float) -> Function:
     return softmax
 
 
+def _vanishing(x: Tensor, dim: int) -> Tensor:
+    exponentials = x.exp()
+    return exponentials / (exponentials.sum(dim, keepdim=True) + 1e-8)
+
+
+def _clipped(low: float | None, high: float) -> Function:
+    return lambda x, dim: _shared(x.clamp(low, high).exp(), dim)
+
+
+def _by_largest(x: Tensor, dim: int) -> Tensor:
+    return _shared((x / x.amax(dim, keepdim=True)).exp(), dim)
+
+
+def _largest_only(x: Tensor, dim: int) -> Tensor:
+    return (0 * x).scatter(dim, x.argmax(dim, keepdim=True), 1)
+
+
+def _in_single(x: Tensor, dim: int) -> Tensor:
+    return _right(x.float(), dim)
+
+
 def _sum_of_x(x: Tensor, dim: int) -> Tensor:
     return x.exp() / x.sum(dim, keepdim=True)
 
@@ -104,7 +125,7 @@ SOFTMAX_MISTAKES = (
         id="softmax-logarithm-returned",
         title="You return the logarithms of the shares; asked for are the shares.",
         belief="log_softmax is what a loss function wants: x minus the logarithm of the sum is all that is "
-        "left of the fraction. But a value cannot be weighed with a logarithm: these are all negative.",
+        "left of the fraction. But a value cannot be weighed with a logarithm: none of these is positive.",
         hint="One exponential around your result is missing.",
         anchor="sl-softmax",
         section="Exponentials, divided by their sum",
@@ -133,6 +154,16 @@ SOFTMAX_MISTAKES = (
         anchor="sl-softmax",
         section="Exponentials, divided by their sum",
         wrong=_in_softmax(lambda x, dim: torch.sigmoid(x), lambda x, dim: x.exp() / (1 + x.exp())),
+    ),
+    Misconception(
+        id="softmax-largest-only",
+        title="You give everything to the largest number; a softmax gives a share to each.",
+        belief="The largest number does get the largest share. How much larger is what the softmax says, "
+        "and it says it smoothly: a choice of the largest alone has no slope to learn from.",
+        hint="Build the shares from exponentials; no number is picked out.",
+        anchor="sl-softmax",
+        section="Exponentials, divided by their sum",
+        wrong=_in_softmax(_largest_only),
     ),
     Misconception(
         id="softmax-over-everything",
@@ -177,7 +208,7 @@ SOFTMAX_MISTAKES = (
     ),
     Misconception(
         id="softmax-not-shifted",
-        title="Your softmax overflows: it exponentiates the numbers as they are.",
+        title="Your softmax overflows: nothing keeps the numbers that go into exp from being large.",
         belief="On paper nothing is wrong. In float64 exp(710) is infinite, in float32 exp(89), and "
         "infinity over infinity is NaN; far below zero all exponentials are 0, and 0 / 0 is NaN too.",
         hint="Shares do not notice a constant that is subtracted from all the numbers: find the one which "
@@ -187,6 +218,9 @@ SOFTMAX_MISTAKES = (
         wrong=_in_softmax(
             lambda x, dim: _shared(x.exp(), dim),
             lambda x, dim: _shared((x - x.mean(dim, keepdim=True)).exp(), dim),
+            lambda x, dim: _shared((x - x.amin(dim, keepdim=True)).exp(), dim),
+            lambda x, dim: torch.nan_to_num(_shared(x.exp(), dim)),
+            _vanishing,
         ),
         evidence="https://github.com/pyg-team/pytorch_geometric/issues/53",
     ),
@@ -203,13 +237,38 @@ SOFTMAX_MISTAKES = (
     Misconception(
         id="softmax-maximum-at-least-zero",
         title="You never subtract less than 0, so numbers far below zero still vanish.",
-        belief="Overflow needs large positive numbers, so a maximum that starts from 0 seems safe. But "
-        "where all numbers are around -1000, all exponentials are 0, and 0 / 0 is NaN.",
+        belief="Overflow needs large positive numbers, so a maximum that starts from 0 (or one of absolute "
+        "values) seems safe. But where all numbers are around -1000, all exponentials are 0, and 0 / 0 is "
+        "NaN.",
         hint="Let the maximum be negative when all the numbers are.",
         anchor="sl-maximum",
         section="Subtract the maximum first",
-        wrong=_in_softmax(lambda x, dim: _shared((x - x.amax(dim, keepdim=True).clamp_min(0)).exp(), dim)),
+        wrong=_in_softmax(
+            lambda x, dim: _shared((x - x.amax(dim, keepdim=True).clamp_min(0)).exp(), dim),
+            lambda x, dim: _shared((x - x.abs().amax(dim, keepdim=True)).exp(), dim),
+        ),
         evidence="https://github.com/FluxML/NNlib.jl/pull/43",
+    ),
+    Misconception(
+        id="softmax-clipped",
+        title="You clip the numbers before you exponentiate them: what lies beyond the clip gets equal shares.",
+        belief="Clipping does keep exp within bounds. But 900 and 903 are then the same number, and their "
+        "shares differ by a factor of 20: a softmax sees differences, wherever on the line they are.",
+        hint="Shift all the numbers of a sum together, so that their differences stay.",
+        anchor="sl-maximum",
+        section="Subtract the maximum first",
+        wrong=_in_softmax(_clipped(-50, 50), _clipped(-80, 80), _clipped(None, 80), _clipped(None, 700)),
+    ),
+    Misconception(
+        id="softmax-divided-by-maximum",
+        title="You divide by the maximum; it should be subtracted.",
+        belief="Dividing by the largest number also brings all of them down to 1 and below. But it changes "
+        "their differences, and with them the shares; and a maximum of zero or less turns them round or "
+        "makes NaN.",
+        hint="Which change of all the numbers is the one that no share notices?",
+        anchor="sl-maximum",
+        section="Subtract the maximum first",
+        wrong=_in_softmax(_by_largest),
     ),
     Misconception(
         id="softmax-epsilon",
@@ -233,5 +292,15 @@ SOFTMAX_MISTAKES = (
         anchor="sl-inputs",
         section="Leave x alone",
         wrong=_in_softmax(_in_place, _all_in_place),
+    ),
+    Misconception(
+        id="softmax-in-float32",
+        title="You compute in float32 or shorter, whatever dtype x has.",
+        belief="float32 is torch's default, and seven digits are plenty for most of learning. But whoever "
+        "passes float64 asks for sixteen: the rest is lost on the way in, and no conversion brings it back.",
+        hint="Let the dtype of x be the dtype of everything that is made from it.",
+        anchor="sl-inputs",
+        section="Leave x alone",
+        wrong=_in_softmax(_in_single),
     ),
 )

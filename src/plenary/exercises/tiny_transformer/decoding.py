@@ -19,7 +19,8 @@ BOS, EOS, FIRST_SYMBOL = 1, 2, 3
 class Reverser(nn.Module):
     """Wants to write its source from back to front, and from the back again when it is through.
 
-    After words that are not those it wants something else; in training mode it is always one id too high.
+    After words that are not those it wants something else, and so it does when the source changes its length; in
+    training mode it is always one id too high.
     """
 
     def __init__(self, vocab_size: int, bos_id: int, training: bool) -> None:
@@ -27,18 +28,21 @@ class Reverser(nn.Module):
         self.vocab_size, self.bos_id = vocab_size, bos_id
         self.scale = nn.Parameter(torch.tensor(-1.0))
         self.with_gradients = False
+        self.source_length: int | None = None
         self.train(training)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """(B, S), (B, T) to logits (B, T, V), all of them negative."""
         self.with_gradients |= torch.is_grad_enabled()
         if source.is_floating_point() or target.is_floating_point():
-            raise RuntimeError("ids must be whole numbers, for an embedding to look up")
+            raise TypeError("ids must be whole numbers, for an embedding to look up")
         length = target.shape[1]
+        self.source_length = self.source_length or source.shape[1]
+        grown = source.shape[1] - self.source_length
         wanted = source[:, -1 - torch.arange(length) % source.shape[1]]
         expected = torch.cat([torch.full_like(source[:, :1], self.bos_id), wanted[:, :-1]], 1)
         slips = ((target != expected) * (1 + target)).cumsum(1)
-        wanted = (wanted + slips + int(self.training)) % self.vocab_size
+        wanted = (wanted + slips + grown + int(self.training)) % self.vocab_size
         distance = (torch.arange(self.vocab_size) - wanted[..., None]) % self.vocab_size
         return self.scale * (1 + distance)
 

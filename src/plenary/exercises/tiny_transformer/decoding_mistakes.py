@@ -47,6 +47,35 @@ def _one_pass(model: nn.Module, source: Tensor, bos_id: int, eos_id: int, max_le
     return words
 
 
+def _target_first(model: nn.Module, source: Tensor, bos_id: int, eos_id: int, max_length: int) -> Tensor:
+    mode = model.training
+    model.eval()
+    written = torch.full((len(source), 1), bos_id)
+    ended = torch.zeros(len(source), dtype=torch.bool)
+    with torch.no_grad():
+        for _ in range(max_length):
+            word = model(written, source)[:, -1].argmax(-1).masked_fill(ended, eos_id)
+            written = torch.cat([written, word[:, None]], 1)
+            ended = ended | (word == eos_id)
+    model.train(mode)
+    return written[:, 1:]
+
+
+def _source_grows(model: nn.Module, source: Tensor, bos_id: int, eos_id: int, max_length: int) -> Tensor:
+    mode = model.training
+    model.eval()
+    written = torch.full((len(source), 1), bos_id)
+    ended = torch.zeros(len(source), dtype=torch.bool)
+    with torch.no_grad():
+        for _ in range(max_length):
+            word = model(source, written)[:, -1].argmax(-1).masked_fill(ended, eos_id)
+            written = torch.cat([written, word[:, None]], 1)
+            source = torch.cat([source, word[:, None]], 1)
+            ended = ended | (word == eos_id)
+    model.train(mode)
+    return written[:, 1:]
+
+
 DECODING_MISTAKES = (
     Misconception(
         id="tiny-written-in-training",
@@ -160,6 +189,26 @@ DECODING_MISTAKES = (
         anchor="tiny-word-by-word",
         section="Word by word",
         wrong=in_decoding(_one_pass),
+    ),
+    Misconception(
+        id="tiny-target-first",
+        title="You call the model with what is written first; the source comes first.",
+        belief="It is the writing that is being worked on, so it comes to mind first. Both are tables of ids, and "
+        "nothing complains: the model takes the words of the source for its own.",
+        hint="model(source, target).",
+        anchor="tiny-word-by-word",
+        section="Word by word",
+        wrong=in_decoding(_target_first),
+    ),
+    Misconception(
+        id="tiny-source-grows",
+        title="You put the written words behind the source as well; the source stays as it is.",
+        belief="A language model without an encoder has one sequence, and everything goes behind it. This model "
+        "has two: the source is what it answers, the target is what it has written.",
+        hint="Each call gets the source that came in.",
+        anchor="tiny-word-by-word",
+        section="Word by word",
+        wrong=in_decoding(_source_grows),
     ),
     Misconception(
         id="tiny-goes-on-after-eos",

@@ -49,8 +49,8 @@ MASK_MISTAKES = (
         "nothing. But it is a word like others to the attention, with a key that collects weight. It "
         "has to be hidden twice: from the encoder's words, and from the decoder when it reads the "
         "memory.",
-        hint="Two of the three masks hide the source's padding; check that each of both attentions gets "
-        "its own.",
+        hint="Two of the three masks hide the source's padding; check that each of the two attentions "
+        "gets its own.",
         anchor="tiny-padding",
         section="Padding is hidden twice",
         wrong=wrong_masks.PADDING_HEARD,

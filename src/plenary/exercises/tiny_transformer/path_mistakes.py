@@ -32,6 +32,19 @@ class _MemoryIsTheTargetUnderTheSourcesMask(ReferenceTransformer):
         return self.decoder_norm(x)
 
 
+class _LastOfTheMemory(ReferenceTransformer):
+    def read(self, source: Tensor, target: Tensor) -> Tensor:
+        return super().read(source, target)[:, -1:]
+
+    def memory_mask(self, source: Tensor, target: Tensor) -> Tensor | None:
+        return None
+
+
+class _MeanOfTheMemory(_LastOfTheMemory):
+    def read(self, source: Tensor, target: Tensor) -> Tensor:
+        return ReferenceTransformer.read(self, source, target).mean(1, keepdim=True)
+
+
 class _EncoderReadsTarget(ReferenceTransformer):
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         return super().forward(target, target)
@@ -100,6 +113,17 @@ PATH_MISTAKES = (
             _MemoryIsTheTargetUnderTheSourcesMask,
             as_handed_out(_MemoryIsTheTargetUnderTheSourcesMask),
         ),
+    ),
+    Misconception(
+        id="tiny-memory-of-one-vector",
+        title="Your decoder reads one vector of the memory, or its mean; it should read a vector for each word.",
+        belief="A recurrent encoder hands over its last state, since everything has to fit in there. Here the "
+        "memory has one vector for each word of the source, and attention chooses among them. With one "
+        "there is nothing to choose, and behind a short source it may be that of padding.",
+        hint="Hand over all of what the encoder returns.",
+        anchor="tiny-two-rooms",
+        section="Two rooms",
+        wrong=in_transformer(_LastOfTheMemory, _MeanOfTheMemory),
     ),
     Misconception(
         id="tiny-encoder-reads-target",

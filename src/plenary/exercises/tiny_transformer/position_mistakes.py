@@ -47,6 +47,16 @@ class _WholeTable(ReferenceTransformer):
         return x + self.positions
 
 
+class _LastRowForAll(ReferenceTransformer):
+    def placed(self, x: Tensor) -> Tensor:
+        return x + self.positions[x.shape[1] - 1]
+
+
+class _NextRowForAll(ReferenceTransformer):
+    def placed(self, x: Tensor) -> Tensor:
+        return x + self.positions[x.shape[1]]
+
+
 class _AlongTheBatch(Attention):
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
@@ -141,6 +151,16 @@ POSITION_MISTAKES = (
         wrong=in_transformer(_WholeTable),
     ),
     Misconception(
+        id="tiny-one-position-for-all",
+        title="All words of your sequence get one and the same position.",
+        belief="positions[T] looks much like positions[:T]. The first is a single row, which broadcasting adds "
+        "to every word alike: that says how long the sequence is, and not which word is where.",
+        hint="What is added to (B, T, D) has T rows.",
+        anchor="tiny-positions",
+        section="Positions, once, on the right axis",
+        wrong=in_transformer(_LastRowForAll, _NextRowForAll),
+    ),
+    Misconception(
         id="tiny-one-length",
         title="Your target gets as many positions as the source has words.",
         belief="Where source and target have one length, as in many small tests, S and T are the same "
@@ -165,7 +185,7 @@ POSITION_MISTAKES = (
     ),
     Misconception(
         id="tiny-dropout-always",
-        title="Your model drops out in evaluation mode too: the same question gets another answer each time.",
+        title="Your model draws random numbers in evaluation mode: the same question gets another answer each time.",
         belief="Dropout is for training, and model.eval() switches it off where a module knows of it. The "
         "function F.dropout does not: it drops whatever the mode, unless it is told.",
         hint="This model needs no dropout. Where you want it, take the module nn.Dropout.",

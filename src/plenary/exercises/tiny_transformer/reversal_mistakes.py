@@ -122,8 +122,8 @@ MISTAKES = (
     Misconception(
         id="tiny-sorts",
         title="Your models sort the symbols; they should write them backwards.",
-        belief="Sorting is the other task of this chapter, and its data has the same form. It can be done "
-        "without positions, by counting; to reverse, one has to know the order.",
+        belief="A model does what its targets showed, and here they were sorted. Sorting can be done without "
+        "positions, by counting; to reverse, one has to know the order.",
         hint="Train on the pairs of draw_pairs.",
         anchor="tiny-look-at-the-data",
         section="Look at what it writes",

@@ -63,6 +63,25 @@ def _falls_in_a_line(step: int, embed_dim: int, warmup_steps: int) -> float:
     return (embed_dim * warmup_steps) ** -0.5 * min(step / warmup_steps, warmup_steps / step) if step else 0.0
 
 
+def _exponent_by_precedence(step: int, embed_dim: int, warmup_steps: int) -> float:
+    return embed_dim**-0.5 * min(step**-0.5, step * warmup_steps**-3 / 2) if step else 0.0
+
+
+def _rises_for_ever(step: int, embed_dim: int, warmup_steps: int) -> float:
+    return embed_dim**-0.5 * step * warmup_steps**-1.5
+
+
+def _falls_from_the_peak(later: int) -> Function:
+    """Count the steps of the fall from the end of the warm-up."""
+
+    def rate(step: int, embed_dim: int, warmup_steps: int) -> float:
+        if step < warmup_steps or step + later <= warmup_steps:
+            return embed_dim**-0.5 * step * warmup_steps**-1.5
+        return embed_dim**-0.5 * (step - warmup_steps + later) ** -0.5
+
+    return rate
+
+
 MISTAKES = (
     Misconception(
         id="tiny-division-at-step-0",
@@ -100,8 +119,7 @@ MISTAKES = (
         id="tiny-larger-of-the-two",
         title="You take the larger of the two expressions; asked for is the smaller.",
         belief="Which of the two is it at the start? One to the power of anything is 1, much more than "
-        "step / warmup^1.5. With the larger one the rate starts at its highest, falls, and then rises "
-        "for ever.",
+        "step / warmup^1.5. With the larger one the rate starts high, falls, and then rises for ever.",
         hint="Put step 1 in both, and ask which one is a small step.",
         anchor="tiny-warmup",
         section="Small steps first",
@@ -127,6 +145,26 @@ MISTAKES = (
         anchor="tiny-warmup",
         section="Small steps first",
         wrong=_here(_stays_up),
+    ),
+    Misconception(
+        id="tiny-rate-rises-for-ever",
+        title="Your rate rises for ever; after the warm-up it should fall.",
+        belief="The line is the warm-up, and the warm-up has an end. From there on the other expression is the "
+        "smaller one, and takes over.",
+        hint="There are two expressions, and the smaller one counts.",
+        anchor="tiny-warmup",
+        section="Small steps first",
+        wrong=_here(_rises_for_ever),
+    ),
+    Misconception(
+        id="tiny-fall-counted-from-the-peak",
+        title="Your fall counts its steps from the end of the warm-up; the formula counts all from the start.",
+        belief="Rise and fall look like two pieces, each with a beginning of its own. But the root is that of "
+        "the whole step, and only so do the two pieces meet at the peak.",
+        hint="The step in the first expression is the same step as in the second.",
+        anchor="tiny-warmup",
+        section="Small steps first",
+        wrong=_here(_falls_from_the_peak(1), _falls_from_the_peak(0)),
     ),
     Misconception(
         id="tiny-rate-falls-too-fast",
@@ -166,17 +204,18 @@ MISTAKES = (
         belief="The exponent -3/2 looks strange next to two of -1/2. It is there so that both expressions "
         "are equal at step = warmup: step times warmup^-1.5 becomes warmup^-0.5 there. With another "
         "exponent the rise ends somewhere else.",
-        hint="Put step = warmup_steps in both expressions: they have to agree.",
+        hint="Put step = warmup_steps in both expressions: they have to agree. (In Python, w**-3/2 is half of "
+        "w**-3.)",
         anchor="tiny-peak",
         section="How high the peak is",
-        wrong=_here(_root_of_warmup, _warmup_inverse),
+        wrong=_here(_root_of_warmup, _warmup_inverse, _exponent_by_precedence),
     ),
     Misconception(
         id="tiny-share-of-the-peak",
         title="You return a share of the peak, which is 1 at the end of the warm-up; asked for is the "
         "rate itself.",
-        belief="torch's LambdaLR wants a factor between 0 and 1, and the optimiser brings the size. This "
-        "formula holds the size: at its peak it is 1 / sqrt(D warmup).",
+        belief="torch's LambdaLR wants a factor, and the optimiser brings the size. This formula holds the "
+        "size: at its peak it is 1 / sqrt(D warmup).",
         hint="In step 4 of the example by hand the rate is 0.25.",
         anchor="tiny-peak",
         section="How high the peak is",

@@ -46,6 +46,8 @@ EVALUATION_MISTAKES = (
             finish=lambda sums, loader: {"loss": sums[0] / len(loader), "accuracy": sums[1] / len(loader)}
         ),
         evaluate_by(ways.mean_accuracy),
+        evaluate_by(ways.batch_means_per_sample),
+        evaluate_by(ways.mean_loss, ways.whole_set),
     ),
     _mistake(
         "full-batches",

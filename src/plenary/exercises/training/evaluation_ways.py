@@ -72,6 +72,11 @@ def mean_accuracy(sums: Sums, logits: Tensor, labels: Tensor, loader: Any) -> Su
     return loss, sums[1] + (logits.argmax(-1) == labels).double().mean().item(), count
 
 
+def batch_means_per_sample(sums: Sums, logits: Tensor, labels: Tensor, loader: Any) -> Sums:
+    """Add up means of both, and count samples."""
+    return *batch_means(sums, logits, labels, loader)[:2], sums[2] + len(labels)
+
+
 def accuracy_of_batches(sums: Sums, loader: Any) -> dict[str, Any]:
     """Divide the accuracy by the number of batches."""
     return {"loss": sums[0] / sums[2], "accuracy": sums[1] / len(loader)}

@@ -150,6 +150,15 @@ GROUP_MISTAKES = (
         groups_by(decays=ways.linear_only),
     ),
     _mistake(
+        "two-axes-only",
+        "Only what has exactly two axes decays in your groups; a convolution's weight has four.",
+        "A matrix has two axes, and asking for two leaves out positions and class token without a name. It leaves "
+        "out convolutions as well, whose weights are matrices written in more axes.",
+        "Ask for two axes or more, and spare positions and class_token by name.",
+        "what",
+        groups_by(decays=ways.two_axes),
+    ),
+    _mistake(
         "lost",
         "Your groups lose parameters.",
         "Going through the modules whose kinds one knows finds most. What hangs directly on a module, such "
@@ -180,6 +189,16 @@ GROUP_MISTAKES = (
         groups_by(walk=ways.nested),
     ),
     _mistake(
+        "in-both",
+        "Parameters stand in both of your groups.",
+        "What has been put into one group is dealt with, one would think. But a loop goes on after an if: without an "
+        "else, or a continue, the parameter goes into the other group as well.",
+        "Let each parameter take one of two ways.",
+        "once",
+        ways.no_else,
+        ways.no_else_turned,
+    ),
+    _mistake(
         "shared-doubled",
         "A shared parameter stands in your groups once for each module that holds it.",
         "Two modules, two names, so two entries. But it is one tensor: tied, the embedding and the head "
@@ -188,6 +207,7 @@ GROUP_MISTAKES = (
         "remember what it has seen.",
         "once",
         groups_by(walk=lambda model: walk(model, shared=True)),
+        groups_by(walk=ways.own_of_each_module),
     ),
     _mistake(
         "frozen-kept",

@@ -79,6 +79,25 @@ def nested(model: nn.Module) -> Iterable[tuple[nn.Module, str, nn.Parameter]]:
             yield module, name, parameter
 
 
+def own_of_each_module(model: nn.Module) -> Iterable[tuple[nn.Module, str, nn.Parameter]]:
+    """Meet each module's own parameters: a shared module once, a shared parameter once for each holder."""
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            yield module, name, parameter
+
+
+def no_else(model: nn.Module, weight_decay: float) -> list[dict]:
+    """Let what is spared go on into the group that decays."""
+    decaying, rest = by_rule(model, weight_decay)
+    return [{**decaying, "params": [p for p in model.parameters() if p.requires_grad]}, rest]
+
+
+def no_else_turned(model: nn.Module, weight_decay: float) -> list[dict]:
+    """Let what decays go on into the group that is spared."""
+    decaying, rest = by_rule(model, weight_decay)
+    return [decaying, {**rest, "params": [p for p in model.parameters() if p.requires_grad]}]
+
+
 def known_layers(model: nn.Module) -> Iterable[tuple[nn.Module, str, nn.Parameter]]:
     """Meet the parameters of two kinds of layer."""
     kinds = (nn.Linear, nn.LayerNorm)
@@ -118,6 +137,11 @@ def layer_norms_only(m: nn.Module, n: str, p: nn.Parameter) -> bool:
 def not_embeddings(m: nn.Module, n: str, p: nn.Parameter) -> bool:
     """Spare embeddings."""
     return right(m, n, p) and not isinstance(m, nn.Embedding)
+
+
+def two_axes(m: nn.Module, n: str, p: nn.Parameter) -> bool:
+    """Let what has two axes decay, and no more than two."""
+    return p.ndim == 2
 
 
 def linear_only(m: nn.Module, n: str, p: nn.Parameter) -> bool:

@@ -73,7 +73,8 @@ def every_parameter_once(probe: Probe, answer: Answer) -> str | None:
     for index, name in enumerate(dict(model.named_parameters())):
         times, decay = (float(one[index]) for one in found)
         if times != float(right[1][index]):
-            return "g"
+            right_times = f"{float(right[1][index]):g}"
+            return f"the parameter {name} stands {times:g} times in the groups, expected {right_times}"
         if not np.isclose(decay, float(right[0][index])):
             return f"the parameter {name} has weight decay {decay:g}, expected {float(right[0][index]):g}"
     groups = float(answer.arrays["groups"])

@@ -37,6 +37,16 @@ def _ramp_always(step: int, warmup_steps: int, total_steps: int) -> float:
     return _schedule()(step, warmup_steps, total_steps)
 
 
+def _zero_first(step: int, warmup_steps: int, total_steps: int) -> float:
+    if step <= warmup_steps:
+        return step / max(1, warmup_steps)
+    return _schedule()(step, warmup_steps, total_steps)
+
+
+def _nothing_without(step: int, warmup_steps: int, total_steps: int) -> float:
+    return _schedule()(step, warmup_steps, total_steps) if warmup_steps else 0.0
+
+
 def _smaller_of_both(step: int, warmup_steps: int, total_steps: int) -> float:
     return min(step / max(1, warmup_steps), _cosine(min(1.0, step / total_steps)))
 
@@ -121,6 +131,22 @@ SCHEDULE_MISTAKES = (
         seen="https://github.com/huggingface/pytorch-image-models/pull/2312",
     ),
     _mistake(
+        "one-step-ahead",
+        "Your cosine is one step ahead: it arrives before the last step.",
+        "Counted from 0, the last of n steps is number n - 1, and it seems right to have arrived by then. Here step "
+        "warmup_steps gives 1 and step total_steps gives 0.",
+        "The progress is 0 at warmup_steps, and 1 at total_steps and not earlier.",
+        _schedule(progress=lambda step, warmup, total: (step + 1 - warmup) / (total - warmup)),
+        _schedule(progress=lambda step, warmup, total: (step - warmup) / (total - warmup - 1)),
+    ),
+    _mistake(
+        "whole-progress",
+        "Your cosine does not move from step to step: // drops the fraction.",
+        "Steps are whole numbers, and // is their division. Progress lives between 0 and 1, and there // leaves 0.",
+        "Use the division that keeps the fraction.",
+        _schedule(progress=lambda step, warmup, total: (step - warmup) // (total - warmup)),
+    ),
+    _mistake(
         "no-pi",
         "Your cosine lacks the pi.",
         "Progress goes from 0 to 1, and a cosine goes from 1 to -1 while its argument goes from 0 to pi. "
@@ -150,6 +176,22 @@ SCHEDULE_MISTAKES = (
         "1 + cos lifts the curve off the negative numbers, to 2 at the top. The factor starts at 1.",
         "Divide by 2.",
         _schedule(fall=lambda progress: 1 + math.cos(math.pi * progress)),
+    ),
+    _mistake(
+        "half-of-one-part",
+        "You halve one part of 1 + cos, and not the other.",
+        "The factor is half of a sum, and without brackets the half belongs to what stands beside it alone.",
+        "At a progress of 0 the factor has to be 1, and at a progress of 1 it has to be 0.",
+        _schedule(fall=lambda progress: 0.5 * 1 + math.cos(math.pi * progress)),
+        _schedule(fall=lambda progress: 1 + math.cos(math.pi * progress) / 2),
+    ),
+    _mistake(
+        "sine",
+        "You take the sine; asked for is the cosine.",
+        "Both are waves between -1 and 1, a quarter of a turn apart. A sine starts half-way, rises to the top and "
+        "comes back.",
+        "Which of the two is 1 at 0?",
+        _schedule(fall=lambda progress: (1 + math.sin(math.pi * progress)) / 2),
     ),
     _mistake(
         "not-lifted",
@@ -193,6 +235,16 @@ SCHEDULE_MISTAKES = (
         "Let the ramp end one step earlier, before warmup_steps: there both formulas agree anyway.",
         _ramp_always,
         lambda step, warmup, total: min(step / warmup, _schedule()(step, warmup, total)),
+        place=_EDGES,
+    ),
+    _mistake(
+        "zero-without-warm-up",
+        "Without a warm-up your schedule starts at 0; step 0 should give 1.",
+        "max(1, warmup_steps) keeps the division from failing, and with step <= warmup_steps step 0 still belongs to "
+        "the ramp. Where there is no warm-up, there is no ramp.",
+        "Let the ramp end one step earlier, before warmup_steps: there both formulas agree anyway.",
+        _zero_first,
+        _nothing_without,
         place=_EDGES,
     ),
 )

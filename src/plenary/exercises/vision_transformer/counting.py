@@ -3,11 +3,29 @@
 import torch
 
 from plenary.checks.exercise import Exercise, Property
-from plenary.checks.probe import Plain, Probe, call_probe, shown_probe
+from plenary.checks.probe import Call, Plain, Probe, call_probe
 from plenary.exercises.vision_transformer.build import Reference, Size
 from plenary.exercises.vision_transformer.counting_mistakes import MISTAKES, NAME, count_with
 
-_SMALL = {"image_size": 4, "patch_size": 2, "in_channels": 3, "num_classes": 3, "embed_dim": 2}
+# In the order of the arguments, which are passed by position.
+_SMALL: dict[str, Plain] = {
+    "image_size": 4,
+    "patch_size": 2,
+    "in_channels": 3,
+    "num_classes": 3,
+    "embed_dim": 2,
+    "num_layers": 1,
+    "hidden_dim": 5,
+}
+_LARGER: dict[str, Plain] = {
+    "image_size": 12,
+    "patch_size": 4,
+    "in_channels": 2,
+    "num_classes": 5,
+    "embed_dim": 8,
+    "num_layers": 1,
+    "hidden_dim": 13,
+}
 
 
 def probes(seed: int) -> list[Probe]:
@@ -23,10 +41,17 @@ def probes(seed: int) -> list[Probe]:
         return {"image_size": image_size, **sizes, "num_layers": up_to(9), "hidden_dim": 61 + up_to(200)}
 
     base = {"patch_size": 16, "in_channels": 3, "num_classes": 1000, "embed_dim": 768}
+
+    def small(name: str, larger: Plain, num_layers: int = 1, **other: Plain) -> Probe:
+        # Of 106 for 110 there are many explanations, so a larger model has to agree before a mistake is named.
+        sizes = {**_SMALL, **other, "num_layers": num_layers}
+        second = {**_LARGER, "image_size": larger, "num_layers": num_layers}
+        return Probe(name, (Call(sizes), Call(second, " of a larger model")), shown=True)
+
     return [
-        shown_probe("small", **_SMALL, num_layers=1, hidden_dim=5),
-        shown_probe("small, two layers", **_SMALL, num_layers=2, hidden_dim=5),
-        shown_probe("small, wide", **{**_SMALL, "image_size": (4, 6)}, num_layers=1, hidden_dim=5),
+        small("small", 12),
+        small("small, two layers", 12, num_layers=2),
+        small("small, wide", (12, 20), image_size=(4, 6)),
         call_probe("square", **drawn(12)),
         call_probe("square, another", **drawn(36)),
         call_probe("rectangle", **drawn((20, 28))),

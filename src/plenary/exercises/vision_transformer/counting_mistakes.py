@@ -137,6 +137,9 @@ MISTAKES = (
         count_with({"attention": lambda D, L: L * 4 * D * D, "feed_forward": lambda D, F, L: L * 2 * D * F}),
         count_with({"feed_forward": lambda D, F, L: L * 2 * D * F}),
         count_with({"head": lambda D, K: D * K}),
+        count_with({"attention": lambda D, L: L * (4 * D * D + D)}),
+        count_with({"attention": lambda D, L: L * (4 * D * D + 3 * D)}),
+        count_with({"patches": lambda P, C, D: P * P * C * D, "attention": lambda D, L: L * 4 * D * D}),
     ),
     _mistake(
         "feed-forward-biases",

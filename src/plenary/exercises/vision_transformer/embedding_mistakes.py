@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from plenary.checks.exercise import Misconception
+from plenary.exercises._references import EncoderLayer
 from plenary.exercises.vision_transformer.build import Reference, in_model
 
 
@@ -84,6 +85,17 @@ class _PositionsBuffer(Reference):
         self.register_buffer("positions", table)
 
 
+class _ClassTokenDetached(Reference):
+    def placed(self, patches: Tensor) -> Tensor:
+        token = self.class_token.detach().expand(len(patches), -1, -1)
+        return torch.cat([token, patches], 1) + self.positions
+
+
+class _PositionsDetached(Reference):
+    def placed(self, patches: Tensor) -> Tensor:
+        return _with_class(self, patches) + self.positions.detach()
+
+
 class _PositionsInEveryLayer(Reference):
     def encoded(self, x: Tensor) -> Tensor:
         for number, layer in enumerate(self.layers):
@@ -95,6 +107,17 @@ class _NoDropout(Reference):
     def __init__(self, *arguments: object, **named: object) -> None:
         super().__init__(*arguments, **named)  # type: ignore[arg-type]
         self.dropout = nn.Identity()
+
+
+class _NothingDropped(_NoDropout):
+    @staticmethod
+    def layer(dim: int, heads: int, hidden: int, dropout: float, eps: float) -> nn.Module:
+        return EncoderLayer(dim, heads, hidden, eps=eps)
+
+
+class _DropsBeforeHead(Reference):
+    def read(self, x: Tensor) -> Tensor:
+        return self.dropout(super().read(x))
 
 
 class _DropsAlways(Reference):
@@ -168,21 +191,21 @@ EMBEDDING_MISTAKES = (
         belief="It starts as a constant and goes in like one. What makes it useful is that training turns "
         "it into a good question to put to the patches; the optimizer moves only what is an "
         "nn.Parameter that wants a gradient.",
-        hint="Wrap the tensor in nn.Parameter and leave requires_grad as it is.",
+        hint="Wrap the tensor in nn.Parameter, leave requires_grad as it is, and use it without detach or .data.",
         anchor="vit-parameters",
         section="What the model holds",
-        wrong=in_model(_ClassTokenBuffer, _ClassTokenFrozen),
+        wrong=in_model(_ClassTokenBuffer, _ClassTokenFrozen, _ClassTokenDetached),
     ),
     Misconception(
         id="vit-positions-not-learned",
-        title="Your positions cannot learn: they are no parameter.",
+        title="Your positions cannot learn: they are no parameter, or no gradient reaches them.",
         belief="The sinusoidal table of chapter 8 is a constant, and a buffer is the right place for it. "
         "The Vision Transformer learns its positions, so that nothing about rows and columns has to "
         "be told.",
-        hint="positions is an nn.Parameter.",
+        hint="positions is an nn.Parameter, used as it is, without detach or .data.",
         anchor="vit-parameters",
         section="What the model holds",
-        wrong=in_model(_PositionsBuffer),
+        wrong=in_model(_PositionsBuffer, _PositionsDetached),
     ),
     Misconception(
         id="vit-positions-in-every-layer",
@@ -203,6 +226,26 @@ EMBEDDING_MISTAKES = (
         anchor="vit-dropout",
         section="Where dropout acts",
         wrong=in_model(_NoDropout),
+    ),
+    Misconception(
+        id="vit-dropout-unused",
+        title="Your model drops nothing in training, neither on the tokens nor in its layers.",
+        belief="dropout is 0 unless it is given, and then nothing is missed. Given, it is for two places: the "
+        "sum of tokens and positions, and the inside of every layer.",
+        hint="Hand dropout on to the layers, and let one nn.Dropout of the model's own act before them.",
+        anchor="vit-dropout",
+        section="Where dropout acts",
+        wrong=in_model(_NothingDropped),
+    ),
+    Misconception(
+        id="vit-dropout-before-head",
+        title="You drop features once more, between the norm and the head.",
+        belief="Many classifiers have a dropout there, and it does no harm. It is another model, though: here "
+        "nothing stands between what is read and the head.",
+        hint="Outside the layers dropout acts once, on the sum of tokens and positions.",
+        anchor="vit-dropout",
+        section="Where dropout acts",
+        wrong=in_model(_DropsBeforeHead),
     ),
     Misconception(
         id="vit-dropout-when-evaluating",

@@ -171,8 +171,8 @@ LAYER_MISTAKES = (
         id="vit-norm-between-layers",
         title="You apply the last norm between the layers as well.",
         belief="A norm after each layer keeps the numbers tame. It also sits in the residual path, which "
-        "pre-norm leaves free on purpose, so that gradients pass unchanged from the head to the "
-        "patches.",
+        "pre-norm leaves free on purpose, so that gradients pass unchanged from the last layer to "
+        "the first.",
         hint="norm comes once, after the loop.",
         anchor="vit-norm",
         section="The norm that stands alone",

@@ -48,7 +48,7 @@ def small_weights(build: Build, adding: bool) -> dict[str, Tensor]:
     """Choose weights for the notebook's example by hand.
 
     Its layers add nothing. Where they do, each adds a multiple of the mean of all normalised tokens, the second
-    twice as much as the first, and a constant; and tokens have a third number, since a norm leaves no choice to two.
+    twice as much as the first, and a constant; the last norm has a bias; and tokens have a third number, since a norm leaves no choice to two.
     """
     width = int(build["embed_dim"])  # type: ignore[arg-type]
     weights = {}
@@ -60,6 +60,9 @@ def small_weights(build: Build, adding: bool) -> dict[str, Tensor]:
         weights[f"{attention}.v_proj.weight"] = torch.eye(width, dtype=torch.float64)
         weights[f"{attention}.out_proj.weight"] = torch.eye(width, dtype=torch.float64) * 2**layer
         weights[f"{attention}.out_proj.bias"][0] = 2
+    if adding:
+        # So that something is left to read, and could be dropped, when dropout has taken all tokens.
+        weights["norm.bias"][0] = 1
     given = {
         "patch_embedding.projection.weight": [[0.0, 0, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]],
         "class_token": [[[0.0, 1, 1]]],

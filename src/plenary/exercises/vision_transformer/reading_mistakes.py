@@ -70,6 +70,11 @@ class _NormAfterMean(Reference):
         return self.head(self.norm(self.read(x)))
 
 
+class _NormAfterMeanOfAll(Reference):
+    def classified(self, x: Tensor) -> Tensor:
+        return self.head(self.norm(x[:, 0] if self.pool == "class" else x.mean(1)))
+
+
 class _Softmax(Reference):
     def classified(self, x: Tensor) -> Tensor:
         return super().classified(x).softmax(-1)
@@ -184,7 +189,7 @@ READING_MISTAKES = (
         hint="Pass all tokens through norm, then take the mean.",
         anchor="vit-mean",
         section="The mean of the patches",
-        wrong=in_model(_NormAfterMean),
+        wrong=in_model(_NormAfterMean, _NormAfterMeanOfAll),
     ),
     Misconception(
         id="vit-softmax-in-forward",
