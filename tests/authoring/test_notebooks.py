@@ -1,6 +1,7 @@
 """Are the notebooks exactly what the texts give, and does a text that nbgrader would misread say so?"""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -18,7 +19,6 @@ def test_the_committed_notebooks_are_the_generated_ones_byte_for_byte():
     assert len(built) == 2 * len(TEXTS) > 0
     for path, text in built.items():
         assert path.read_text() == text, f"{path} is not what its text gives; run: make notebooks"
-    assert dict(notebooks.build(ROOT)) == built
 
 
 def test_nothing_lies_beside_a_source_notebook():
@@ -33,9 +33,11 @@ def test_the_release_holds_no_solution_and_no_output(text):
     release = nbformat.read(ROOT / "exercises" / text.stem / f"{text.stem}.ipynb", as_version=4)
     source = nbformat.read(ROOT / "solutions" / text.stem / f"{text.stem}.ipynb", as_version=4)
     assert [cell.id for cell in release.cells] == [cell.id for cell in source.cells]
-    stubs = [cell.source for cell in release.cells if cell.metadata.nbgrader.solution]
+    solutions = [cell for cell in release.cells if cell.metadata.nbgrader.solution]
+    stubs = [cell.source for cell in solutions if cell.cell_type == "code"]
     assert stubs
-    assert all("# YOUR CODE HERE\n    raise NotImplementedError()" in stub for stub in stubs)
+    assert all(re.search(r"# YOUR CODE HERE\n +raise NotImplementedError\(\)", stub) for stub in stubs)
+    assert all(cell.source == "YOUR ANSWER HERE" for cell in solutions if cell.cell_type == "markdown")
     for cell in release.cells + source.cells:
         assert not cell.get("outputs")
         assert cell.id == cell.metadata.nbgrader.grade_id

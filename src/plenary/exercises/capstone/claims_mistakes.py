@@ -85,7 +85,7 @@ MISTAKES = (
         anchor="cap-by-itself",
         section="Every picture by itself",
         wrong={NAME: (wrong.dropping,)},
-        evidence="https://github.com/pytorch/vision/issues/4136",
+        evidence="https://github.com/ipolharvard/ethos-ares/issues/20",
     ),
     Misconception(
         id="capstone-batch-statistics",

@@ -245,6 +245,7 @@ ROUNDTRIP = Exercise(
             anchor="cap-reload",
             section="What comes back has to be what was kept",
             wrong=_wrong(_save, _left_training),
+            evidence="https://github.com/OpenTrafficCam/OTVision/issues/132",
         ),
         Misconception(
             id="capstone-weights-not-loaded",
@@ -274,7 +275,6 @@ ROUNDTRIP = Exercise(
             anchor="cap-reload",
             section="What comes back has to be what was kept",
             wrong=_wrong(_keep_in_memory, _load_from_memory),
-            evidence="https://pytorch.org/tutorials/beginner/saving_loading_models.html",
         ),
         Misconception(
             id="capstone-arguments-ignored",
