@@ -29,6 +29,8 @@ c.ExportPlugin.to = str(work / "grades.csv")
 # The first cell imports torch, which alone can take a good part of nbgrader's 30 s on a busy machine; two notebooks
 # train in a cell, for a minute or two where nothing else runs.
 c.ExecutePreprocessor.timeout = 900
+# A figure calls the learner's own function, which may never return, and no check stands between.
+c.ExecutePreprocessor.timeout_func = lambda cell: 40 if "interact(" in cell.source else 900
 
 # nbclient mimics a front end to the figures that a slider drives, and answers them on the very socket on which it
 # waits for the cell's reply; on a busy machine it then misses the reply and waits for ever (nbclient issue 312).
