@@ -17,8 +17,8 @@ from plenary.authoring.texts import BEGIN, END, Cell, cells, run, workplace
 from plenary.checks import answers_of, judge
 from plenary.checks.exercise import Exercise
 
-SECONDS = 5.0
-"""Limit for all probes of one mutant. Several never end."""
+SECONDS = 10.0
+"""Limit for all probes of one mutant, where the exercise has no longer one. Several never end."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _judged(exercise: Exercise, parts: list[Cell], mutant: Mutant) -> tuple[bool
         candidate = run(parts, {exercise.name: code})[exercise.name]
     except Exception as error:  # a class body that does not run
         return True, f"{type(error).__name__}: {error}"
-    report = judge(exercise, 0, answers_of(exercise, candidate, 0, SECONDS))
+    report = judge(exercise, 0, answers_of(exercise, candidate, 0, max(SECONDS, exercise.seconds)))
     return not report.passed, report.message
 
 
