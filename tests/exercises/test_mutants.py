@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plenary.authoring import mutants
+from plenary.authoring import changes, mutants
 from plenary.authoring.texts import Cell
 from plenary.checks.pool import pool
 
@@ -56,7 +56,7 @@ def test_what_is_caught_gets_a_message_that_says_something(outcomes):
 
 
 def test_a_change_that_no_check_notices_shows(monkeypatch, tmp_path):
-    """The measure can fail: with the probes of gradients and large scores alone, mutants get through."""
+    """The measure can fail: with the smallest probe alone, mutants get through."""
     from dataclasses import replace
 
     from plenary.exercises import scaled_dot_product as package
@@ -82,7 +82,7 @@ def f(x, y):
 
 
 def test_changes_stay_between_the_marks_and_are_single():
-    made = list(mutants.mutants(Cell("f", CELL, solution=True)))
+    made = list(changes.mutants(Cell("f", CELL, solution=True)))
     after = {one.after for one in made}
     assert {
         "if x <= 1:",
