@@ -1,16 +1,28 @@
 """The widget with a kernel behind it, in the two programs that learners open."""
 
 import json
+from ast import literal_eval
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+import plenary.widgets
+
 ROOT = Path(__file__).parents[2]
+# What a reader does with each widget, by keyboard: a control, by its role and its name, and a key.
+ACTIONS = {
+    "Scaling": ("slider", "Width of a key", "ArrowRight"),
+    "Listening": ("button", "1", "Enter"),
+    "SoftLookup": ("slider", "Temperature", "ArrowRight"),
+    "PaintMask": ("button", "may listen to", "Space"),
+    "GradientFlow": ("slider", "Push on the chosen score", "ArrowRight"),
+    "BlackBoxes": ("switch", "", "Space"),
+}
 CELLS = ["from plenary.widgets import Scaling\nw = Scaling()\nw", "print('python has', w)", "w.d_k = 2"]
 
 
-def notebook() -> str:
+def notebook(sources: list[str]) -> str:
     cells = [
         {
             "cell_type": "code",
@@ -20,7 +32,7 @@ def notebook() -> str:
             "execution_count": None,
             "source": code,
         }
-        for i, code in enumerate(CELLS)
+        for i, code in enumerate(sources)
     ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return json.dumps(
@@ -34,7 +46,7 @@ def notebook() -> str:
 def test_widget_and_python_follow_each_other(
     new_page, jupyter, wait_for_kernel, run_cell, tmp_path: Path, program: str, path: str
 ) -> None:
-    with jupyter(program, tmp_path, notebook()) as address:
+    with jupyter(program, tmp_path, notebook(CELLS)) as address:
         # Notebook 7.6 stumbles over a settings schema while it starts: in its own script, before any cell has run.
         page: Page = new_page(served=address, height=1400, forgive="/static/notebook/notebook_core")
         page.goto(f"{address}/{path}")
@@ -60,6 +72,44 @@ def test_widget_and_python_follow_each_other(
         expect(run_cell(page, 1)).to_contain_text("python has Scaling(d_k=128, scaled=True)")
         run_cell(page, 2)
         expect(words).to_contain_text("dk = 2 and division")
+        page.close()
+
+
+def test_every_widget_tells_python_what_a_reader_does(
+    new_page, jupyter, wait_for_kernel, run_cell, tmp_path: Path
+) -> None:
+    assert sorted(ACTIONS) == dir(plenary.widgets)
+    make = "import plenary.widgets as all\nwidgets = {}\n"
+    shows = [
+        f"{make if i == 0 else ''}w = widgets[{name!r}] = all.{name}(); w" for i, name in enumerate(ACTIONS)
+    ]
+    fresh = "{name: getattr(all, name)().state() for name in widgets}"
+    tell = (
+        f"fresh = {fresh}\n"
+        "changed = {n: [s for s, v in w.state().items() if v != fresh[n][s]] for n, w in widgets.items()}\n"
+        "print('changed', changed)"
+    )
+    restore = "for n, w in widgets.items():\n    for s, v in fresh[n].items():\n        setattr(w, s, v)"
+    with jupyter("jupyterlab", tmp_path, notebook([*shows, tell, restore])) as address:
+        page: Page = new_page(served=address, height=8000)
+        page.goto(f"{address}/lab/tree/one.ipynb")
+        wait_for_kernel(page, address)
+        said = {}
+        for number, (name, (role, label, key)) in enumerate(ACTIONS.items()):
+            live = run_cell(page, number).locator(".plenary-live")
+            expect(live).to_have_count(1, timeout=45_000)
+            words = live.locator(".plenary-summary")
+            expect(words).not_to_be_empty()
+            said[name] = words, words.inner_text()
+            live.get_by_role(role, name=label).first.press(key)
+            expect(words).not_to_have_text(said[name][1])
+        output = run_cell(page, len(shows)).locator(".jp-OutputArea-output")
+        expect(output).to_contain_text("changed {")
+        changed = literal_eval(output.inner_text().partition("changed ")[2])
+        assert {name: len(settings) > 0 for name, settings in changed.items()} == dict.fromkeys(ACTIONS, True)
+        run_cell(page, len(shows) + 1)
+        for words, before in said.values():
+            expect(words).to_have_text(before, use_inner_text=True)
         page.close()
 
 

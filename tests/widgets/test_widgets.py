@@ -4,16 +4,24 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import torch
+from bs4 import BeautifulSoup
 from traitlets import TraitError
 
+import plenary.widgets
 from plenary.functional import softmax_jacobian
-from plenary.widgets import Choice, PlenaryWidget, Scaling
-from plenary.widgets.base import script_json
+from plenary.widgets import Scaling
+from plenary.widgets.base import PlenaryWidget, script_json
 from plenary.widgets.scaling import SEED, SEQUENCES, WIDTHS, measure, normals
+from plenary.widgets.settings import Choice
+
+ROOT = Path(__file__).parents[2]
+ALL = dir(plenary.widgets)
+each_widget = pytest.mark.parametrize("name", ALL)
 
 
 def bundle(widget: PlenaryWidget) -> dict[str, Any]:
@@ -26,6 +34,46 @@ def parts(html: str) -> dict[str, Any]:
     found = re.search(r'<script type="application/json" id="[^"]+">(.*?)</script>', html, flags=re.S)
     assert found
     return json.loads(found[1])
+
+
+@each_widget
+def test_a_widget_is_found_by_its_name_and_driven_in_a_browser(name: str) -> None:
+    kind = getattr(plenary.widgets, name)
+    assert issubclass(kind, PlenaryWidget)
+    assert kind.__name__ == name
+    assert kind.settings()
+    module = kind.__module__.rpartition(".")[2]
+    assert (ROOT / "tests" / "browser" / f"test_{module}_widget.py").is_file()
+
+
+@each_widget
+def test_without_javascript_there_is_a_picture_with_words_and_a_table(name: str) -> None:
+    still = BeautifulSoup(getattr(plenary.widgets, name)().still(), "html.parser")
+    (picture,) = still.select("[role=img]")
+    assert len(str(picture["aria-label"]).split()) > 15
+    assert re.search(r"\d", str(picture["aria-label"]))
+    table = still.select_one("table")
+    assert table
+    assert len(table.select("tbody tr")) >= 2
+    assert all(cell.get_text(strip=True) for cell in table.select("td"))
+    assert "needs JavaScript" in still.get_text()
+
+
+@each_widget
+def test_a_twin_is_small_and_loads_nothing(name: str) -> None:
+    widget = getattr(plenary.widgets, name)()
+    html = widget.twin()
+    assets = sum(len(one) for key, one in parts(html)["state"].items() if key not in widget.settings())
+    assert len(html.encode()) - len(widget.still().encode()) - assets < 60_000
+    # The two names of XML, which nobody fetches, put aside.
+    rest = re.sub(r"http://www\.w3\.org/(2000/svg|1999/xlink)", "", html)
+    assert not re.search(r"https?:|@import|\bsrc=|<link|url\((?!#)", rest)
+    assert not re.search(r"^\s*import\s", parts(html)["module"], flags=re.M)
+
+
+def test_there_is_no_other_widget() -> None:
+    with pytest.raises(AttributeError, match=r"has no attribute 'Nothing'; its widgets: .*Scaling"):
+        plenary.widgets.Nothing  # noqa: B018
 
 
 def test_bundle_has_the_live_view_and_the_twin() -> None:
@@ -62,19 +110,6 @@ def test_state_cannot_break_out_of_its_script() -> None:
     assert parts(html)["state"] == evil
     # The data and the script that starts it, no more.
     assert len(re.findall("<script", html)) == len(re.findall("</script", html)) == 2
-
-
-def test_twin_loads_nothing() -> None:
-    html = Scaling().twin()
-    # The two names of XML, which nobody fetches, put aside.
-    rest = re.sub(r"http://www\.w3\.org/(2000/svg|1999/xlink)", "", html)
-    assert not re.search(r"https?:|@import|\bsrc=|<link|url\((?!#)", rest)
-    assert not re.search(r"^\s*import\s", parts(html)["module"], flags=re.M)
-
-
-def test_twin_is_small() -> None:
-    widget = Scaling()
-    assert len(widget.twin().encode()) - len(widget.still().encode()) < 40_000
 
 
 def test_two_on_a_page_have_their_own_ids() -> None:

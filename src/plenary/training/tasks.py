@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from plenary import data
 from plenary.training.augmentation import Augmentation
+from plenary.training.blanks import blanks
 from plenary.training.recipe import Recipe
 from plenary.training.task import Architecture, ImageTask, SequenceTask, Task, TextTask
 
@@ -127,6 +128,7 @@ TASKS: dict[str, Callable[[DataDir], Built]] = {
     "recall": recall,
     "multi30k": multi30k,
     "shakespeare": shakespeare,
+    "blanks": blanks,
 }
 """By the name that `plenary train` takes."""
 

@@ -6,18 +6,18 @@ as JSON and a script that runs the same module with a stand-in for the model.
 """
 
 import json
-from collections.abc import Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
 from itertools import count
-from numbers import Integral
 from typing import Any, ClassVar
 
 import anywidget
-from traitlets import TraitError, TraitType
 
 from plenary import palette
+from plenary.widgets.settings import Asset, Choice, Grid, Number, Numbers, Picks, Setting, Text
+
+__all__ = ["Asset", "Choice", "Grid", "Number", "Numbers", "Picks", "PlenaryWidget", "Setting", "Text"]
 
 _NUMBERS = count(1)
 
@@ -29,8 +29,8 @@ def _text(name: str) -> str:
 
 
 def module_source(module: str) -> str:
-    """The whole of a widget's JavaScript: the shared helpers, then its own module, a file beside this one."""
-    return _text("shared.mjs") + "\n" + _text(module)
+    """The whole of a widget's JavaScript: shared helpers, formulas, then its own, files beside this one."""
+    return "\n".join(map(_text, ("shared.mjs", "maths.mjs", module)))
 
 
 def style_source(style: str | None) -> str:
@@ -41,34 +41,6 @@ def style_source(style: str | None) -> str:
 def script_json(value: Any) -> str:
     """JSON that may stand inside a script element: no `<`, hence no `</script>` and no `<!--`."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False).replace("<", "\\u003c")
-
-
-class Choice(TraitType[Any, Any]):
-    """A trait with a few allowed values, all of one type (`bool` or `int`), shared with JavaScript.
-
-    Args:
-        allowed: the values.
-        default: the one to start with.
-        expected: the values in words, for the error message: "a power of two from 1 to 512".
-    """
-
-    def __init__(self, allowed: Sequence[int], default: int, expected: str) -> None:
-        super().__init__(default_value=default)
-        self.allowed = tuple(allowed)
-        self.expected = expected
-        self.tag(sync=True)
-
-    def validate(self, obj: Any, value: Any) -> Any:
-        """The value as a plain Python `bool` or `int`; anything that is not allowed raises `TraitError`."""
-        kind = type(self.allowed[0])
-        # True == 1 in Python; a switch that is 1 or a width that is True is a slip all the same.
-        if (
-            isinstance(value, Integral)
-            and isinstance(value, bool) == (kind is bool)
-            and value in self.allowed
-        ):
-            return kind(value)
-        raise TraitError(f"{type(obj).__name__}: {self.name} is {value!r}; expected {self.expected}")
 
 
 class PlenaryWidget(anywidget.AnyWidget):
@@ -104,10 +76,19 @@ class PlenaryWidget(anywidget.AnyWidget):
     @classmethod
     def settings(cls) -> list[str]:
         """The names of the traits that are the widget's own, in the order in which they are written."""
-        return [name for name in cls.class_traits(sync=True) if isinstance(getattr(cls, name), Choice)]
+        return [name for name in cls._own() if not isinstance(getattr(cls, name), Asset)]
+
+    @classmethod
+    def _own(cls) -> list[str]:
+        return [
+            name
+            for one in reversed(cls.__mro__)
+            for name, trait in vars(one).items()
+            if isinstance(trait, Setting)
+        ]
 
     def state(self) -> dict[str, Any]:
-        """The settings with their values: what the static page starts from."""
+        """The settings with their values: what a reader has chosen."""
         return {name: getattr(self, name) for name in self.settings()}
 
     def still(self) -> str:
@@ -134,9 +115,10 @@ class PlenaryWidget(anywidget.AnyWidget):
         """
         name = type(self).__name__.lower()
         own_id = f"plenary-{name}-{next(_NUMBERS)}"
+        state = self.state()
         parts = {
             "name": name,
-            "state": self.state(),
+            "state": {name: getattr(self, name) for name in self._own() if name not in state} | state,
             "module": module_source(self.module),
             "css": style_source(self.style),
         }

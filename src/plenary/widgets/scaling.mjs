@@ -46,30 +46,18 @@ export function measure(width, scaled) {
   const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
   const variance = scores.reduce((sum, score) => sum + (score - mean) ** 2, 0) / scores.length;
   const rows = scores.length / LENGTH;
-  const norms = new Float64Array(rows);
-  let entropy = 0;
-  for (let row = 0; row < rows; row++) {
-    const own = scores.subarray(row * LENGTH, (row + 1) * LENGTH);
-    const largest = Math.max(...own);
-    const powers = own.map((score) => Math.exp(score - largest));
-    const total = powers.reduce((sum, power) => sum + power, 0);
-    let squares = 0;
-    let cubes = 0;
-    powers.forEach((power, key) => {
-      const p = power / total;
-      // -p log p, with log p from the scores: p itself may have run out of digits.
-      entropy -= p * (own[key] - largest - Math.log(total));
-      squares += p * p;
-      cubes += p * p * p;
-    });
+  const weights = rowsOf(softmax({ rows, cols: LENGTH, data: scores }));
+  const norms = Float64Array.from(weights, (p) => {
+    const squares = p.reduce((sum, share) => sum + share ** 2, 0);
+    const cubes = p.reduce((sum, share) => sum + share ** 3, 0);
     // Squares of the diagonal p - p^2 and of all p_i p_j off it, added up.
-    norms[row] = Math.sqrt(Math.max(0, squares - 2 * cubes + squares * squares));
-  }
+    return Math.sqrt(Math.max(0, squares - 2 * cubes + squares ** 2));
+  });
   const sorted = norms.slice().sort();
   const result = {
     scores,
     sd: Math.sqrt(variance),
-    entropy: entropy / rows,
+    entropy: weights.reduce((sum, p) => sum + entropy(p), 0) / rows,
     norm: norms.reduce((sum, norm) => sum + norm, 0) / rows,
     median: (sorted[rows / 2 - 1] + sorted[rows / 2]) / 2,
   };
@@ -190,6 +178,16 @@ function summary(setting) {
     `${short(norm)} (below ${short(median)} for half of the queries).`];
 }
 
+/** Every number behind the two curves, for the scaling that is shown. */
+function table(scaled) {
+  const rows = WIDTHS.map((width) => {
+    const { sd, entropy, norm, median } = measure(width, scaled);
+    return [width, ...[sd, entropy, norm, median].map(short)];
+  });
+  return numbersTable(`Every width, ${scaled ? "divided by the root of d_k" : "not divided"}`,
+    ["d_k", "standard deviation", "entropy (nats)", "gradient norm, mean", "median"], rows);
+}
+
 function render({ model, el }) {
   const slider = control({ type: "range", min: 0, max: WIDTHS.length - 1, step: 1,
     "aria-label": "Width of a key, d_k" });
@@ -197,12 +195,13 @@ function render({ model, el }) {
   const shown = make("output", {});
   const stage = make("div", { class: "plenary-stage" });
   const words = make("p", { class: "plenary-summary", "aria-live": "polite" });
+  let numbers = table(model.get("scaled"));
   const root = make("div", { class: "plenary-live plenary-scaling", role: "group",
     "aria-label": "Why the root of d_k: scores, entropy and gradient norm with and without scaling" },
     make("div", { class: "plenary-controls" },
       make("label", { class: "plenary-wide" }, make("span", {}, dk(), " = ", shown), slider),
       make("label", {}, toggle, make("span", {}, "divide by √", dk()))),
-    stage, words,
+    stage, words, numbers,
     make("p", { class: "plenary-note" }, "Every setting shows the same 4,096 scores: 256 queries, 16 keys each, " +
       "with independent standard normal components. The axis of the scores never moves; the tallest bar fills " +
       "the height."));
@@ -216,6 +215,7 @@ function render({ model, el }) {
     toggle.checked = setting.scaled;
     shown.textContent = setting.width;
     words.replaceChildren(...summary(setting));
+    numbers = renewTable(numbers, table(setting.scaled));
     if (width) stage.replaceChildren(panels(width, setting));
   };
   const change = (name, value) => {

@@ -1,13 +1,14 @@
 """Why the root of d_k: the spread of the scores, the entropy of the weights and the gradient of their softmax."""
 
 from functools import cache
-from html import escape
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from plenary.widgets.base import Choice, PlenaryWidget
+from plenary.widgets.base import PlenaryWidget
+from plenary.widgets.settings import Choice
+from plenary.widgets.still import still
 
 SEED = 2017
 SEQUENCES = 16
@@ -123,8 +124,15 @@ def _still() -> str:
             f"{before.norm:.2f} to {after.norm:.2f}. Divided by the root of d_k, both stay where they were: at "
             f"d_k = 512 they are {kept.entropy:.1f} nats and {kept.norm:.2f}.",
         )
-    caption = (
-        "Still picture of an interactive figure, which needs JavaScript. Computed in Python from the same 4,096 "
-        "scores (256 queries with 16 keys each) by the same formulas."
+    head = [
+        "d_k",
+        *(f"{what}, {how}" for what in ("entropy", "gradient norm") for how in ("not divided", "divided")),
+    ]
+    rows = [
+        [str(d_k), *(f"{getattr(one, name):.3g}" for name in ("entropy", "norm") for one in pair)]
+        for d_k, *pair in zip(WIDTHS, curves[False], curves[True], strict=True)
+    ]
+    note = (
+        "Computed in Python from the same 4,096 scores (256 queries with 16 keys each) by the same formulas."
     )
-    return f"{picture.svg}\n<p><small>{escape(caption)}</small></p>"
+    return still(picture.svg, note, "Mean entropy in nats and mean gradient norm of the softmax", head, rows)

@@ -71,3 +71,23 @@ function normals(seed, count) {
   }
   return drawn;
 }
+
+/** The values of a figure as a table that a reader may open; the first cell of every row names the row. */
+function numbersTable(caption, head, rows) {
+  const line = (cells, tag) => cells.map((cell, at) =>
+    make(at === 0 || tag === "th" ? "th" : "td", at === 0 || tag === "th"
+      ? { scope: tag === "th" ? "col" : "row" } : {}, String(cell)));
+  return make("details", { class: "plenary-numbers" },
+    make("summary", {}, "The numbers as a table"),
+    make("div", { class: "plenary-scroll", tabindex: 0, role: "region", "aria-label": caption },
+      make("table", {}, make("caption", {}, caption),
+        make("thead", {}, make("tr", {}, ...line(head, "th"))),
+        make("tbody", {}, ...rows.map((row) => make("tr", {}, ...line(row, "td")))))));
+}
+
+/** Put a new table of numbers in place of the old one, open if that was open. */
+function renewTable(old, table) {
+  table.open = old.open;
+  old.replaceWith(table);
+  return table;
+}
