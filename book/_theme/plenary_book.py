@@ -1,19 +1,44 @@
 """The book's own Sphinx extension: what a setting alone cannot say."""
 
 from hashlib import sha256
+from html import escape
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.util.docutils import SphinxRole
+
+from plenary.checks import exercises
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx when `_config.yml` names this module."""
     _without(app, "sphinx_thebe")
+    app.add_role("mistake", MistakeRole())
     app.connect("config-inited", _cache_by_source)
     app.connect("html-page-context", _mend_page, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+class MistakeRole(SphinxRole):
+    """A link to a card of the gallery: {mistake}`softmax softmax-sigmoid`, the function and the mistake's id."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """The link; a mistake that the catalogue does not have is an error of the build."""
+        function, _, name = self.text.partition(" ")
+        exercise = exercises().get(function)
+        known = {mistake.id: mistake for mistake in exercise.mistakes} if exercise else {}
+        if exercise is None or name not in known:
+            expected = f"one of {', '.join(known)}" if known else "a function of the course, a space, and an id"
+            message = f"{{mistake}}`{self.text}` is in no catalogue; expected {expected}."
+            return [], [self.inliner.reporter.error(message, line=self.lineno)]
+        week = exercise.page.partition("/")[0]
+        address = f"{'../' * self.env.docname.count('/')}book/mistakes/{week}.html#mistake-{function}-{name}"
+        label = f"In the gallery of mistakes: {known[name].title}"
+        link = f'<a class="reference internal" href="{escape(address)}" aria-label="{escape(label)}">in the gallery</a>'
+        return [nodes.raw("", link, format="html")], []
 
 
 def _cache_by_source(app: Sphinx, config: Config) -> None:

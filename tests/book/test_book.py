@@ -7,13 +7,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-import yaml
 from bs4 import BeautifulSoup, Tag
 
 ROOT = Path(__file__).parents[2]
 HTML = Path(os.environ.get("PLENARY_TEST_BOOK", ROOT / "_build" / "html"))
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-CHAPTERS = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
+CHAPTERS = re.findall(r"(?:root|file): *(\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
 # The page of the search is built beside them.
 PAGES = [*CHAPTERS, "search"]
 each_page = pytest.mark.parametrize("name", PAGES)
@@ -68,7 +66,7 @@ def test_is_every_page_in_the_table_of_contents():
 
 def test_does_the_front_door_lead_to_the_front_page():
     door = (HTML / "index.html").read_text(encoding="utf-8")
-    assert f"url={TOC['root']}.html" in door
+    assert f"url={CHAPTERS[0]}.html" in door
 
 
 @each_page

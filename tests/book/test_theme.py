@@ -1,0 +1,61 @@
+"""The book's own Sphinx extension, on a page made for it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from chapters import ROOT
+
+PAGE = """# A page
+
+Look at {mistake}`softmax softmax-sigmoid`.
+"""
+
+
+@pytest.fixture
+def build(tmp_path: Path):
+    """Build a book of one page, with the book's extension; returns how it ended and the page, if there is one."""
+
+    def run(text: str) -> tuple[subprocess.CompletedProcess[str], str]:
+        shutil.copytree(ROOT / "book" / "_theme", tmp_path / "theme")
+        (tmp_path / "page.md").write_text(text, encoding="utf-8")
+        (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: page\n", encoding="utf-8")
+        settings = {
+            "execute": {"execute_notebooks": "off"},
+            "sphinx": {"local_extensions": {"plenary_book": "theme"}},
+        }
+        (tmp_path / "_config.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+        done = subprocess.run(
+            [Path(sys.executable).with_name("jupyter-book"), "build", ".", "--warningiserror"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        page = tmp_path / "_build" / "html" / "page.html"
+        return done, page.read_text(encoding="utf-8") if page.is_file() else ""
+
+    return run
+
+
+def test_a_mistake_is_linked_with_its_card(build):
+    done, html = build(PAGE)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'href="book/mistakes/attention.html#mistake-softmax-softmax-sigmoid"' in html
+    assert 'aria-label="In the gallery of mistakes: ' in html
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("softmax nothing", "expected one of "),
+        ("nothing softmax-sigmoid", "expected a function of the course, a space, and an id"),
+    ],
+)
+def test_a_mistake_that_nobody_knows_stops_the_build(build, written: str, expected: str):
+    done, _ = build(PAGE.replace("softmax softmax-sigmoid", written))
+    assert done.returncode != 0
+    assert f"{{mistake}}`{written}` is in no catalogue; {expected}" in done.stdout + done.stderr
