@@ -1,5 +1,6 @@
 """The book's own Sphinx extension: what a setting alone cannot say."""
 
+import re
 from hashlib import sha256
 from html import escape
 from pathlib import Path
@@ -11,6 +12,8 @@ from sphinx.config import Config
 from sphinx.util.docutils import SphinxRole
 
 from plenary.checks import exercises
+
+_FORMULA = re.compile(r'(<span class="math notranslate nohighlight">[^<]*</span>)([,.;:!?)\]’”]+)')
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -31,14 +34,16 @@ class MistakeRole(SphinxRole):
         exercise = exercises().get(function)
         known = {mistake.id: mistake for mistake in exercise.mistakes} if exercise else {}
         if exercise is None or name not in known:
-            expected = f"one of {', '.join(known)}" if known else "a function of the course, a space, and an id"
+            expected = (
+                f"one of {', '.join(known)}" if known else "a function of the course, a space, and an id"
+            )
             message = f"{{mistake}}`{self.text}` is in no catalogue; expected {expected}."
             return [], [self.inliner.reporter.error(message, line=self.lineno)]
         week = exercise.page.partition("/")[0]
         address = f"{'../' * self.env.docname.count('/')}book/mistakes/{week}.html#mistake-{function}-{name}"
         label = f"In the gallery of mistakes: {known[name].title}"
-        link = f'<a class="reference internal" href="{escape(address)}" aria-label="{escape(label)}">in the gallery</a>'
-        return [nodes.raw("", link, format="html")], []
+        link = f'<a class="reference internal" href="{escape(address)}" aria-label="{escape(label)}">'
+        return [nodes.raw("", f"{link}in the gallery</a>", format="html")], []
 
 
 def _cache_by_source(app: Sphinx, config: Config) -> None:
@@ -54,9 +59,11 @@ def _cache_by_source(app: Sphinx, config: Config) -> None:
 
 
 def _mend_page(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Mend what two extensions write into a page."""
+    """Mend what extensions write into a page."""
     # Bibliography entries stand in a list, and screen readers want list items there.
-    context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
+    body = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
+    # A browser may break a line between a formula and the full stop behind it.
+    context["body"] = _FORMULA.sub(r'<span class="plenary-unbroken">\1\2</span>', body)
     # myst-nb embeds the state of widgets, with new ids in every build, for a manager that is not loaded here.
     state = "application/vnd.jupyter.widget-state+json"
     scripts = context.get("script_files", [])

@@ -55,7 +55,8 @@ def normal(*shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
     return scale * torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def close(found: Tensor, expected: Tensor) -> None:
+def close(found: Tensor, expected: Tensor | None) -> None:
+    assert expected is not None
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 

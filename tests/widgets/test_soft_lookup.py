@@ -103,7 +103,7 @@ def test_still_says_this_setting_in_words_and_numbers() -> None:
     assert f"the entropy of the weights is {found.entropy:.2f} of at most 1.79 nats" in alt[1]
     assert "inside the hull" in alt[1]
     assert "needs JavaScript" in still
-    rows = re.findall(r"<tr><th scope='row'>(\w+)</th>(.*?)</tr>", still)
+    rows = re.findall(r'<tr><th scope="row">(\w+)</th>(.*?)</tr>', still)
     assert [name for name, _ in rows] == list(NAMES)
     shown = [re.findall("<td>(.*?)</td>", cells)[2] for _, cells in rows]
     assert shown == [f"{p:.3f}" for p in found.weights.tolist()]

@@ -1,6 +1,6 @@
 """The kill matrix: every known mistake must be caught and named, every correct variant must pass."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +11,7 @@ from plenary.checks.exercise import Exercise, Function, Misconception
 from plenary.checks.judge import judge
 from plenary.checks.pool import pool
 from plenary.checks.put import answers_of
+from plenary.checks.report import Report
 
 
 @dataclass(frozen=True)
@@ -26,25 +27,34 @@ class Row:
     right: bool
 
 
-def kill_matrix(seeds: Iterable[int], jobs: int = 1) -> Iterator[Row]:
+def kill_matrix(seeds: Iterable[int], jobs: int = 1, names: Collection[str] | None = None) -> Iterator[Row]:
     """Judge all mistakes, each way of making them, and all correct variants of all exercises at these seeds.
 
+    ``names`` are the exercises to judge, if not all.
     With several ``jobs``, exercises are judged in that many processes; the rows come in the same order.
     """
     seeds = list(seeds)
+    chosen = [name for name in exercises() if names is None or name in names]
     if jobs == 1:
-        for name in exercises():
+        for name in chosen:
             yield from rows_of(name, seeds)
         return
     with pool(jobs) as processes:
-        for rows in processes.map(partial(rows_of, seeds=seeds), exercises()):
+        for rows in processes.map(partial(rows_of, seeds=seeds), chosen):
             yield from rows
 
 
 def rows_of(name: str, seeds: Iterable[int]) -> list[Row]:
     """Judge the candidates of one exercise."""
+    return [row for seed in seeds for row, _ in judged(name, seed)]
+
+
+def judged(name: str, seed: int) -> Iterator[tuple[Row, Report]]:
+    """Judge the candidates of one exercise at one seed; each row comes with what the check says."""
     exercise = exercises()[name]
-    return [_row(exercise, *one, seed) for seed in seeds for one in candidates(exercise)]
+    for label, function, mistake in candidates(exercise):
+        report = judge(exercise, seed, _answers(exercise, function, mistake, seed))
+        yield _row(exercise, label, mistake, seed, report), report
 
 
 def candidates(exercise: Exercise) -> Iterator[tuple[str, Function, Misconception | None]]:
@@ -65,8 +75,7 @@ def _answers(exercise: Exercise, function: Function, mistake: Misconception | No
     return next(suspect.answers() for suspect in known(exercise, seed) if suspect.wrong is function)
 
 
-def _row(exercise: Exercise, label: str, function: Function, mistake: Misconception | None, seed: int) -> Row:
-    report = judge(exercise, seed, _answers(exercise, function, mistake, seed))
+def _row(exercise: Exercise, label: str, mistake: Misconception | None, seed: int, report: Report) -> Row:
     outcome = "passes" if report.passed else report.diagnosis or "fails, unnamed"
     if mistake is None:
         right = report.passed and report.score == 1 and report.diagnosis is None

@@ -15,9 +15,7 @@ from typing import Any, ClassVar
 import anywidget
 
 from plenary import palette
-from plenary.widgets.settings import Asset, Choice, Grid, Number, Numbers, Picks, Setting, Text
-
-__all__ = ["Asset", "Choice", "Grid", "Number", "Numbers", "Picks", "PlenaryWidget", "Setting", "Text"]
+from plenary.widgets.settings import Asset, Setting
 
 _NUMBERS = count(1)
 

@@ -1,14 +1,15 @@
 """A query among six keys in the plane: the weights, their entropy, and the output inside the hull of the values."""
 
 from collections.abc import Sequence
-from html import escape
 from math import exp, log
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from plenary.widgets.base import Choice, Number, Numbers, PlenaryWidget
+from plenary.widgets.base import PlenaryWidget
+from plenary.widgets.settings import Choice, Number, Numbers
+from plenary.widgets.still import still
 
 # soft_lookup.mjs has the same table; tests/browser/test_soft_lookup_widget.py holds the two together.
 # The last key lies among the others, and so does its value: it is a corner of neither hull.
@@ -137,28 +138,19 @@ def _still(query: Sequence[float], temperature: float, limit: str) -> str:
         for ax in (left, right):
             ax.grid(False)
         picture = show(fig, alt=alt)
-    rows = "".join(
-        f"<tr><th scope='row'>{name}</th><td>{_at(key, 1)}</td><td>{squared:.2f}</td><td>{p:.3f}</td>"
-        f"<td>{_at(value, 1)}</td></tr>"
+    rows = [
+        [name, _at(key, 1), f"{squared:.2f}", f"{p:.3f}", _at(value, 1)]
         for (name, (key, value)), squared, p in zip(
             ROOM.items(), found.squared.tolist(), found.weights.tolist(), strict=True
         )
-    )
-    head = "".join(
-        f"<th scope='col'>{text}</th>" for text in ("name", "key", "squared distance", "weight", "value")
-    )
+    ]
     caption = (
         f"Query {_at(query)}, {_warmth(temperature, limit)}: output {_at(found.output)}, entropy "
         f"{found.entropy:.2f} nats."
     )
     note = (
-        "Still picture of an interactive figure, which needs JavaScript. Computed in Python by the same formulas. "
-        "Left: the query (disc), the keys (squares), lines as thick as the weights. Right: the values (discs, the "
-        "larger the more weight), their hull (shaded) and the output (diamond)."
+        "Computed in Python by the same formulas. Left: the query (disc), the keys (squares), lines as thick as "
+        "the weights. Right: the values (discs, the larger the more weight), their hull (shaded) and the output "
+        "(diamond)."
     )
-    return (
-        f"{picture.svg}\n<div style='overflow-x: auto'>"
-        "<table style='border-collapse: separate; border-spacing: 0.8em 0.1em; white-space: nowrap'>"
-        f"<caption>{escape(caption)}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>\n<p><small>{escape(note)}</small></p>"
-    )
+    return still(picture.svg, note, caption, ["name", "key", "squared distance", "weight", "value"], rows)
