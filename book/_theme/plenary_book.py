@@ -13,7 +13,11 @@ from sphinx.util.docutils import SphinxRole
 
 from plenary.checks import exercises
 
-_FORMULA = re.compile(r'(<span class="math notranslate nohighlight">[^<]*</span>)([,.;:!?)\]’”]+)')
+_MATH = r'(<span class="math notranslate nohighlight">\\\(([^<]*)\\\)</span>)'
+_FORMULA = re.compile(_MATH + r"([,.;:!?)\]’”]+)")
+_LETTER = re.compile(
+    r'<a class="reference internal" (href="[^"]*#sym-\w+")>(<span class="std std-ref">)?' + _MATH
+)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -63,11 +67,20 @@ def _mend_page(app: Sphinx, page: str, template: str, context: dict[str, Any], d
     # Bibliography entries stand in a list, and screen readers want list items there.
     body = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
     # A browser may break a line between a formula and the full stop behind it.
-    context["body"] = _FORMULA.sub(r'<span class="plenary-unbroken">\1\2</span>', body)
+    body = _FORMULA.sub(r'<span class="plenary-unbroken">\1\3</span>', body)
+    # A link that holds nothing but a letter has no words of its own until its formula is set.
+    context["body"] = _LETTER.sub(_name_letter, body)
     # myst-nb embeds the state of widgets, with new ids in every build, for a manager that is not loaded here.
     state = "application/vnd.jupyter.widget-state+json"
     scripts = context.get("script_files", [])
     context["script_files"] = [s for s in scripts if getattr(s, "attributes", {}).get("type") != state]
+
+
+def _name_letter(link: re.Match[str]) -> str:
+    """The link to a letter's row in the notation, with a name for those who listen."""
+    address, wrapper, formula, letter = link.groups()
+    name = " ".join(re.findall(r"\w+", letter.replace("_", " ")))
+    return f'<a class="reference internal" {address} aria-label="{name} in the notation">{wrapper or ""}{formula}'
 
 
 def _without(app: Sphinx, extension: str) -> None:

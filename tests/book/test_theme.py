@@ -1,5 +1,6 @@
 """The book's own Sphinx extension, on a page made for it."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -59,3 +60,14 @@ def test_a_mistake_that_nobody_knows_stops_the_build(build, written: str, expect
     done, _ = build(PAGE.replace("softmax softmax-sigmoid", written))
     assert done.returncode != 0
     assert f"{{mistake}}`{written}` is in no catalogue; {expected}" in done.stdout + done.stderr
+
+
+def test_a_formula_keeps_its_full_stop_and_a_linked_letter_has_a_name(build):
+    page = "# A page\n\nSo it is $x^2$. See [$d_k$](#sym-dk), and $y$ alone.\n\n(sym-dk)=\n## Letters\n"
+    done, html = build(page)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert re.search(
+        r'<span class="plenary-unbroken"><span class="math[^>]*>\\\(x\^2\\\)</span>\.</span>', html
+    )
+    assert html.count("plenary-unbroken") == 1
+    assert re.search(r'<a class="reference internal" href="#sym-dk" aria-label="d k in the notation">', html)
