@@ -49,7 +49,7 @@ $(BOOK): .venv/.installed $(NOTEBOOKS) $(SOURCES)
 	@touch $@
 
 test: $(BOOK)
-	$(STEP) "run the tests" "The summary above names each failing test; run one alone with: $(BIN)/pytest path::name" -- $(BIN)/pytest $(PYTEST_ARGS)
+	$(STEP) "run the tests" "The summary above names each failing test; run one alone with: $(BIN)/pytest path::name" -- $(BIN)/pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 # Half an hour and more on two cores. The log is committed.
 audit: $(BOOK)

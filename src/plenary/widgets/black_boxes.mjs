@@ -374,8 +374,8 @@ function render({ model, el }) {
   }
 
   chooser.addEventListener("change", () => {
-    model.set("edits", {});
-    change("probe", chooser.value);
+    model.set("probe", chooser.value);
+    change("edits", {});
   });
   back.addEventListener("click", () => {
     change("edits", {});

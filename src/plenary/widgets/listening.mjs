@@ -297,7 +297,8 @@ function render({ model, el }) {
       Array.from({ length: Math.max(heard.words.length, GUESSES) }, (_, at) => [
         heard.words[at] ?? "–", at in heard.words ? table[word][at].toFixed(4) : "–",
         heard.guesses[word][at]?.[0] ?? "–", heard.guesses[word][at]?.[1].toFixed(4) ?? "–"])));
-    words.textContent = summary(heard, word, layer);
+    // No line begins with a per cent sign.
+    words.textContent = summary(heard, word, layer).replaceAll(" %", "\u00a0%");
   };
 
   const draw = () => {

@@ -140,7 +140,7 @@ function curves(width, setting, narrow, { measure: name, most, ticks, ceiling, l
     const ends = points.slice(-4).map(([, height]) => height);
     // Above its curve, unless the line of the largest possible value is already there.
     const base = scaled && ceiling ? Math.max(...ends) + 18 : Math.min(...ends) - 9;
-    parts.push(make("text", { x: right, y: base, "text-anchor": "end", class: `name ${kind(scaled)}` },
+    parts.push(make("text", { x: right - 8, y: base, "text-anchor": "end", class: `name ${kind(scaled)}` },
       ...(scaled ? [svgDk("divided by √")] : ["not divided"])));
   }
   const value = measure(setting.width, setting.scaled)[name];
