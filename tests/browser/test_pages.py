@@ -46,11 +46,16 @@ def test_page_is_sound(
     assert len(in_sight(page.locator(SEARCH))) == 1, "a reader sees one way to search"
     mode = "dark" if dark else "light"
     page.screenshot(path=screenshots / f"{name.replace('/', '-')}-{width}-{mode}.png", full_page=True)
-    assert violations(page, impacts=("serious", "critical")) == []
+    # Colours are those of the mode at every width, and measuring their contrast is what takes axe seconds.
+    without = () if (width, dark) in ((DESK, False), (PHONE, True)) else ("color-contrast",)
+    assert violations(page, impacts=("serious", "critical"), without=without) == []
 
 
 @each_page
-def test_formulas_are_set(page: Page, book: Path, name: str) -> None:
+@each_width
+def test_page_can_be_read_searched_and_left(new_page, book: Path, name: str, width: int) -> None:
+    """One visit for what needs no picture: formulas are set, search opens one box, on a phone the menu opens."""
+    page = new_page(width=width)
     open_page(page, book, name)
     formulas = page.locator("main .math")
     assert page.locator("main .math mjx-container").count() >= formulas.count()
@@ -64,26 +69,18 @@ def test_formulas_are_set(page: Page, book: Path, name: str) -> None:
     )
     assert not re.search(r"\$|\\\(|\\\[", text)
 
+    in_sight(page.locator(SEARCH))[0].click()
+    box = page.locator("dialog input[type=search]")
+    expect(box).to_be_focused()
+    assert len(in_sight(page.locator("input[type=search]"))) == 1
+    box.press("Escape")
+    expect(box).to_be_hidden()
 
-@each_page
-def test_search_opens_one_box(new_page, book: Path, name: str) -> None:
-    for width in (DESK, PHONE):
-        page = new_page(width=width)
-        open_page(page, book, name)
-        in_sight(page.locator(SEARCH))[0].click()
-        box = page.locator("dialog input[type=search]")
-        expect(box).to_be_focused()
-        assert len(in_sight(page.locator("input[type=search]"))) == 1
-
-
-@each_page
-def test_menu_opens_on_a_phone(new_page, book: Path, name: str) -> None:
-    page = new_page(width=PHONE)
-    open_page(page, book, name)
-    buttons = in_sight(page.locator("button.primary-toggle"))
-    assert len(buttons) == 1
-    assert in_sight(page.locator("nav a.reference.internal")) == [] or name.endswith("index")
-    buttons[0].click()
-    links = page.get_by_role("dialog").locator("nav a.reference.internal")
-    expect(links.first).to_be_in_viewport()
-    assert links.count() >= len(PAGES) - 1
+    if width == PHONE:
+        buttons = in_sight(page.locator("button.primary-toggle"))
+        assert len(buttons) == 1
+        assert in_sight(page.locator("nav a.reference.internal")) == [] or name.endswith("index")
+        buttons[0].click()
+        links = page.get_by_role("dialog").locator("nav a.reference.internal")
+        expect(links.first).to_be_in_viewport()
+        assert links.count() >= len(PAGES) - 1
