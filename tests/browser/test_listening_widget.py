@@ -66,7 +66,7 @@ def check(widget: Locator, sentence: str, word: int, layer: int = 2) -> None:
         assert row == pytest.approx([100 * weight for weight in weights], abs=0.5001)
     assert seen["guesses"] == [guess for guess, _ in heard.guesses[word]]
     assert seen["chances"] == pytest.approx([100 * p for _, p in heard.guesses[word]], abs=0.5001)
-    said = widget.locator("[aria-live=polite]").inner_text()
+    said = widget.locator("[aria-live=polite]").inner_text().replace("\N{NO-BREAK SPACE}", " ")
     hidden, most = heard.words[word], percent(heard.weights[word].max().item())
     best = int(heard.weights[word].argmax())
     name = "itself" if best == word else f"“{heard.words[best]}”"
