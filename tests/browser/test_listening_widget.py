@@ -184,7 +184,11 @@ def test_fingers_on_a_phone(browser: Browser, file: Path) -> None:
     sizes = """host => [...host.querySelectorAll("button, input")].map((one) => one.getBoundingClientRect()).map(
         (box) => Math.min(box.width, box.height))"""
     assert min(widget.evaluate(sizes)) >= 40
-    # The table moves inside its own box, and the names of its rows stay.
+    # The table of twelve words fits. That of sixteen moves inside its own box, and the names of its rows stay.
+    own = widget.get_by_role("textbox")
+    own.fill("a man and a woman and a dog and a cat are on a red bench")
+    own.press("Enter")
+    expect(widget.locator(".plenary-whole tbody tr")).to_have_count(16)
     left = """host => { const box = host.querySelector(".plenary-whole .plenary-scroll");
         box.scrollLeft = 1000;
         return [box.scrollLeft, box.querySelector("tbody th").getBoundingClientRect().left
