@@ -14,8 +14,8 @@ from plenary.checks.agreement import agree, same_manners
 from plenary.checks.diagnose import RESEMBLANCE, asked, known
 from plenary.checks.gallery import Cards, Week, cards, counted, overview, place_of, pre, totals
 from plenary.checks.matrix import kill_matrix
-from plenary.checks.wrap import WIDTH, wrapped
 from plenary.checks.written import written
+from plenary.checks.written.wrap import WIDTH, wrapped
 
 ROOT = Path(__file__).resolve().parents[2]
 WEEKS = ("attention", "transformer", "vision_transformer")
