@@ -57,7 +57,7 @@ def _cache_by_source(app: Sphinx, config: Config) -> None:
     """
     digest = sha256()
     for path in sorted(Path(app.srcdir, "src", "plenary").rglob("*")):
-        if path.suffix in {".py", ".mjs", ".css", ".mplstyle"}:
+        if path.is_file() and "__pycache__" not in path.parts:  # weights, too: pages show what a model does
             digest.update(path.relative_to(app.srcdir).as_posix().encode() + b"\0" + path.read_bytes())
     config.nb_execution_cache_path = str(Path(app.outdir).parent / ".jupyter_cache" / digest.hexdigest()[:16])
 

@@ -1,10 +1,12 @@
 """The book's own Sphinx extension, on a page made for it."""
 
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -14,6 +16,27 @@ PAGE = """# A page
 
 Look at {mistake}`softmax softmax-sigmoid`.
 """
+
+
+@pytest.mark.parametrize("name", ["model.py", "figure.mjs", "weights.safetensors", "inner/list.pyi"])
+def test_executed_cells_are_kept_for_one_state_of_the_package(tmp_path: Path, name: str):
+    extension = runpy.run_path(str(ROOT / "book" / "_theme" / "plenary_book.py"))
+    file = tmp_path / "src" / "plenary" / name
+    file.parent.mkdir(parents=True)
+    app = SimpleNamespace(srcdir=str(tmp_path), outdir=str(tmp_path / "html"))
+
+    def folder(content: bytes) -> str:
+        file.write_bytes(content)
+        config = SimpleNamespace()
+        extension["_cache_by_source"](app, config)
+        return config.nb_execution_cache_path
+
+    before = folder(b"one")
+    assert folder(b"another") != before
+    assert folder(b"one") == before
+    (file.parent / "__pycache__").mkdir()
+    (file.parent / "__pycache__" / "model.pyc").write_bytes(b"made by running it")
+    assert folder(b"one") == before
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from plenary.checks import exercises, gallery
 from plenary.checks.agreement import agree, same_manners
 from plenary.checks.diagnose import RESEMBLANCE, asked, known
 from plenary.checks.gallery import Cards, Week, cards, counted, overview, place_of, pre, totals
-from plenary.checks.matrix import kill_matrix
+from plenary.checks.matrix import rows_of
 from plenary.checks.written import written
 from plenary.checks.written.wrap import WIDTH, wrapped
 
@@ -188,7 +188,7 @@ def test_a_mistake_that_passes_stops_the_build(monkeypatch):
 
 
 def test_totals_are_right():
-    rows = list(kill_matrix([0], names=["causal_mask", "padding_mask"]))
+    rows = [*rows_of("causal_mask", [0]), *rows_of("padding_mask", [0])]
     found = totals(rows)
     chosen = [exercises()[name] for name in ("causal_mask", "padding_mask")]
     assert found["functions and classes"] == 2

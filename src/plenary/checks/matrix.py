@@ -1,6 +1,6 @@
 """The kill matrix: every known mistake must be caught and named, every correct variant must pass."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,20 +27,18 @@ class Row:
     right: bool
 
 
-def kill_matrix(seeds: Iterable[int], jobs: int = 1, names: Collection[str] | None = None) -> Iterator[Row]:
+def kill_matrix(seeds: Iterable[int], jobs: int = 1) -> Iterator[Row]:
     """Judge all mistakes, each way of making them, and all correct variants of all exercises at these seeds.
 
-    ``names`` are the exercises to judge, if not all.
     With several ``jobs``, exercises are judged in that many processes; the rows come in the same order.
     """
     seeds = list(seeds)
-    chosen = [name for name in exercises() if names is None or name in names]
     if jobs == 1:
-        for name in chosen:
+        for name in exercises():
             yield from rows_of(name, seeds)
         return
     with pool(jobs) as processes:
-        for rows in processes.map(partial(rows_of, seeds=seeds), chosen):
+        for rows in processes.map(partial(rows_of, seeds=seeds), exercises()):
             yield from rows
 
 
