@@ -88,7 +88,7 @@ def test_javascript_and_torch_agree_and_the_page_is_quick(page: Page) -> None:
             });
             return [found, times.sort((a, b) => a - b)[4]];
         }""",
-        [module_source("listening.mjs"), Listening().weights, sentences, twelve],
+        [module_source("listening.mjs", Listening.uses), Listening().weights, sentences, twelve],
     )
     assert milliseconds < 50
     for sentence, seen in zip(sentences, found, strict=True):

@@ -3,6 +3,7 @@
 from plenary.introspection.counting import ParameterTable, count_flops, flops_of_vit, parameter_table
 from plenary.introspection.recording import AttentionRecording, record_attention
 from plenary.introspection.rollout import attention_rollout, class_attention_map
+from plenary.introspection.silencing import without_heads, without_layer
 
 __all__ = [
     "AttentionRecording",
@@ -13,4 +14,6 @@ __all__ = [
     "flops_of_vit",
     "parameter_table",
     "record_attention",
+    "without_heads",
+    "without_layer",
 ]

@@ -14,6 +14,9 @@ from plenary.training.distributed import World
 from plenary.training.recipe import Recipe
 from plenary.training.seeding import generator
 
+POOL = 50
+"""Batches that are sorted by length together."""
+
 
 @dataclass(frozen=True)
 class Share:
@@ -48,6 +51,7 @@ class Plan:
         size: how many samples the data has.
         recipe: epochs, batch size, seed and augmentation.
         world: how many processes share a batch, and which one this is.
+        lengths: of each sample, if samples of like length are to share a batch, so that little of it is padding.
 
     Raises:
         ValueError: there is no sample.
@@ -56,6 +60,7 @@ class Plan:
     size: int
     recipe: Recipe
     world: World
+    lengths: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -81,7 +86,7 @@ class Plan:
 def _share(plan: Plan, step: int) -> Share:
     recipe = plan.recipe
     epoch, place = divmod(step, plan.steps_per_epoch)
-    batch = _order(plan.size, recipe.seed, epoch)[place * recipe.batch_size : (place + 1) * recipe.batch_size]
+    batch = _order(plan, epoch)[place * recipe.batch_size : (place + 1) * recipe.batch_size]
     draw = generator(recipe.seed, "augmentation", step)
     draws = augmentation.draws(len(batch), draw)
     rows, idle = _rows(plan.world, len(batch))
@@ -93,8 +98,18 @@ def _share(plan: Plan, step: int) -> Share:
 
 
 @lru_cache(maxsize=2)
-def _order(size: int, seed: int, epoch: int) -> Tensor:
-    return torch.randperm(size, generator=generator(seed, "order", epoch))
+def _order(plan: Plan, epoch: int) -> Tensor:
+    draw = generator(plan.recipe.seed, "order", epoch)
+    order = torch.randperm(plan.size, generator=draw)
+    if plan.lengths is None:
+        return order
+    # By length within each pool of batches, so that an epoch differs from the one before in who meets whom.
+    lengths, batch_size = torch.tensor(plan.lengths), plan.recipe.batch_size
+    pools = order.split(POOL * batch_size)
+    batches = [one for pool in pools for one in pool[lengths[pool].argsort(stable=True)].split(batch_size)]
+    # The smaller last batch stays the last: all before it are full.
+    places = [*torch.randperm(len(batches) - 1, generator=draw).tolist(), len(batches) - 1]
+    return torch.cat([batches[place] for place in places])
 
 
 def _rows(world: World, total: int) -> tuple[Tensor, bool]:

@@ -4,7 +4,7 @@ plenary train blanks --run-dir runs/blanks
 python -m plenary.training.blanks runs/blanks
 
 The first command trains; the second measures the run on the test captions and makes of it the one file of the
-widget `Listening`: weights in float16, the words, and the figures.
+widget `Listening` (of a run of `heads`: of the widget `Heads`): weights in float16, the words, and the figures.
 """
 
 import json
@@ -21,8 +21,10 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from plenary import expect
+from plenary.attention import MultiHeadAttention
 from plenary.data.captions import BLANK_ID, PAD_ID, SPECIALS, UNK_ID, captions
 from plenary.encoder import Encoder
+from plenary.introspection import without_heads
 from plenary.position import SinusoidalEncoding, TokenEmbedding
 from plenary.training import log, runs, store
 from plenary.training.augmentation import Augmentation
@@ -154,20 +156,25 @@ class BlankFillerArchitecture(Architecture):
         return BlankFiller
 
 
-def blanks(data_dir: Any = None) -> tuple[BlanksTask, Recipe]:
+def blanks(data_dir: Any = None, name: str = "blanks", num_heads: int = 1) -> tuple[BlanksTask, Recipe]:
     """Fill in a blank of a caption, with two layers of one head and 87,160 parameters."""
     splits = captions(data_dir)
     arguments = {
         "num_words": len(splits.vocabulary) - len(SPECIALS),
         "embed_dim": 48,
-        "num_heads": 1,
+        "num_heads": num_heads,
         "num_layers": 2,
         "hidden_dim": 96,
         "max_length": splits.max_length,
     }
     model = BlankFillerArchitecture("BlankFiller", arguments)
-    task = BlanksTask("blanks", Sentences(splits.train), EveryBlank(Sentences(splits.validation)), model)
+    task = BlanksTask(name, Sentences(splits.train), EveryBlank(Sentences(splits.validation)), model)
     return task, Recipe(epochs=80, learning_rate=3e-3, weight_decay=0.01)
+
+
+def heads(data_dir: Any = None) -> tuple[BlanksTask, Recipe]:
+    """The same task and as many parameters, with four heads in either layer."""
+    return blanks(data_dir, "heads", 4)
 
 
 def read(path: Path) -> tuple[BlankFiller, dict[str, Any]]:
@@ -206,6 +213,24 @@ def measure(model: nn.Module, sentences: tuple[tuple[int, ...], ...], commonest:
     return scores | {name: torch.cat(hits).double().mean().item() for name, hits in shares.items()}
 
 
+def without_each_head(model: BlankFiller, sentences: tuple[tuple[int, ...], ...]) -> list[dict[str, Any]]:
+    """What the model scores with one head silent, for each head of each layer: {"layer", "head", "accuracy"}.
+
+    Layers and heads are counted from 1, as a reader counts them.
+    """
+    every = EveryBlank(Sentences(sentences))
+    batches = [every[index] for index in torch.arange(len(every)).split(256)]
+    scores = []
+    for number, layer in enumerate(model.encoder.layers):
+        attention = layer.attention
+        assert isinstance(attention, MultiHeadAttention)
+        for head in range(attention.num_heads):
+            with without_heads(attention, [head]):
+                accuracy = evaluate(model, batches)["accuracy"]
+            scores.append({"layer": number + 1, "head": head + 1, "accuracy": accuracy})
+    return scores
+
+
 def pack(run_dir: Path, path: Path, data_dir: Path | None = None) -> dict[str, Any]:
     """Write a finished run's model in float16, with its words and what it scores on the test captions; the figures.
 
@@ -232,6 +257,8 @@ def pack(run_dir: Path, path: Path, data_dir: Path | None = None) -> dict[str, A
         "seed": facts["recipe"]["seed"],
         "seconds": round(log.read(run_dir / runs.LOG)[-1]["seconds"]),
     }
+    if sizes["num_heads"] > 1:
+        figures["without"] = without_each_head(model, splits.test)
     weights = {name: tensor.half() for name, tensor in model.state_dict().items()}
     store.write(path, weights, {**facts, "figures": figures, "words": list(words)})
     return figures

@@ -93,7 +93,13 @@ def train(
     """
     run_dir = Path(run_dir)
     world = world or World(choose_device())
-    plan = Plan(len(task.training), recipe, world)  # type: ignore[arg-type]
+    lengths = getattr(task.training, "source_lengths", None)
+    plan = Plan(
+        len(task.training),  # type: ignore[arg-type]
+        recipe,
+        world,
+        None if lengths is None else tuple(lengths.tolist()),
+    )
     if world.first:
         runs.begin(run_dir, task, recipe, resume=resume, overwrite=overwrite)
     if recipe.compile:

@@ -26,9 +26,9 @@ def _text(name: str) -> str:
     return files("plenary.widgets").joinpath(name).read_text(encoding="utf-8")
 
 
-def module_source(module: str) -> str:
-    """The whole of a widget's JavaScript: shared helpers, formulas, then its own, files beside this one."""
-    return "\n".join(map(_text, ("shared.mjs", "maths.mjs", module)))
+def module_source(module: str, uses: tuple[str, ...] = ()) -> str:
+    """The whole of a widget's JavaScript: shared helpers, formulas, what it uses, then its own module."""
+    return "\n".join(map(_text, ("shared.mjs", "maths.mjs", *uses, module)))
 
 
 def style_source(style: str | None) -> str:
@@ -55,13 +55,15 @@ class PlenaryWidget(anywidget.AnyWidget):
 
     module: ClassVar[str]
     """The widget's ES module, a file in this folder."""
+    uses: ClassVar[tuple[str, ...]] = ()
+    """Modules to put in front of it beside those that every widget gets, such as "layers.mjs" for a model."""
     style: ClassVar[str | None] = None
     """Its own CSS, a file in this folder, if it needs any."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "module" in cls.__dict__:
-            cls._esm = module_source(cls.module)
+            cls._esm = module_source(cls.module, cls.uses)
             cls._css = style_source(cls.style)
 
     def __init__(self, **settings: Any) -> None:
@@ -117,7 +119,7 @@ class PlenaryWidget(anywidget.AnyWidget):
         parts = {
             "name": name,
             "state": {name: getattr(self, name) for name in self._own() if name not in state} | state,
-            "module": module_source(self.module),
+            "module": module_source(self.module, self.uses),
             "css": style_source(self.style),
         }
         return (

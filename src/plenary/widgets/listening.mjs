@@ -6,103 +6,8 @@ const DEMONSTRATIONS = [
   { name: "the dog", sentence: "A brown dog with a red collar is running through the grass.", word: 2 },
   { name: "two women", sentence: "Two women in front of a red car are smiling.", word: 8 },
 ];
-const [BLANK, UNKNOWN, FIRST_WORD] = [1, 2, 3];
-const MOST_WORDS = 16;
-const LONGEST = 120;
-const GUESSES = 5;
 const FRAME = 250; // milliseconds without a key before a typed sentence is spoken of
-
-/** The words of a text as Python's caption_words gives them: lower case, no punctuation. */
-export function wordsOf(text) {
-  const run = "[\\p{L}\\p{N}_]+";
-  return text.normalize("NFC").toLowerCase().match(new RegExp(`${run}(?:['’-]${run})*`, "gu")) ?? [];
-}
-
-/** A safetensors file: eight bytes with the length of its head, the head as JSON, then the numbers, in float16. */
-function readTensors(base64) {
-  const bytes = decodeBase64(base64);
-  const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
-  const head = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
-  const tensors = {};
-  for (const [name, { shape, data_offsets }] of Object.entries(head)) {
-    if (name === "__metadata__") continue;
-    const [from, to] = data_offsets;
-    const data = decodeFloat16(bytes.subarray(8 + length + from, 8 + length + to));
-    tensors[name] = shape.length === 2 ? { rows: shape[0], cols: shape[1], data } : data;
-  }
-  return { tensors, facts: JSON.parse(head.__metadata__.plenary).facts };
-}
-
-const models = new Map();
-
-/** The model in a file, read once: its tensors by name, its sizes, its words and their ids. */
-function modelOf(base64) {
-  if (models.has(base64)) return models.get(base64);
-  const { tensors, facts } = readTensors(base64);
-  const { embed_dim: width, num_layers: layers, num_heads: heads } = facts.architecture.arguments;
-  const ids = new Map(facts.words.map((word, at) => [word, FIRST_WORD + at]));
-  const model = { tensors, facts, width, layers, heads, ids, words: facts.words, heard: new Map() };
-  models.set(base64, model);
-  return model;
-}
-
-/** Some columns of a matrix. */
-function columns(x, from, to) {
-  const rows = Array.from({ length: x.rows }, (_, row) => x.data.subarray(row * x.cols + from, row * x.cols + to));
-  const out = zeros(x.rows, to - from);
-  rows.forEach((row, at) => out.data.set(row, at * out.cols));
-  return out;
-}
-
-/** The word of each place times the root of the width, plus the sines and cosines of the place. */
-function embed(model, tokens) {
-  const { width } = model;
-  const table = model.tensors["embedding.weight"].data;
-  const x = zeros(tokens.length, width);
-  tokens.forEach((token, place) => {
-    for (let i = 0; i < width; i++) {
-      const angle = place / 10000 ** ((i - (i % 2)) / width);
-      const position = i % 2 ? Math.cos(angle) : Math.sin(angle);
-      x.data[place * width + i] = table[token * width + i] * Math.sqrt(width) + position;
-    }
-  });
-  return x;
-}
-
-/** One layer, pre-norm: everybody listens, then thinks. Gives x and the weights of the first head. */
-function layer(model, number, x) {
-  const own = (name) => model.tensors[`encoder.layers.${number}.${name}`];
-  const through = (name, input) => project(input, own(`${name}.weight`), own(`${name}.bias`));
-  const norm = (name, input) => layerNorm(input, own(`${name}.weight`), own(`${name}.bias`));
-  const add = (a, b) => combine(a, b, (one, other) => one + other);
-  const normed = norm("norm1", x);
-  const [query, key, value] = ["q", "k", "v"].map((one) => through(`attention.${one}_proj`, normed));
-  const size = model.width / model.heads;
-  const heads = Array.from({ length: model.heads }, (_, head) =>
-    attention(...[query, key, value].map((one) => columns(one, head * size, (head + 1) * size))));
-  const merged = zeros(x.rows, model.width);
-  heads.forEach(({ output }, head) => rowsOf(output).forEach((row, at) =>
-    merged.data.set(row, at * model.width + head * size)));
-  const heard = add(x, through("attention.out_proj", merged));
-  const thought = map(through("feed_forward.linear1", norm("norm2", heard)), gelu);
-  return { x: add(heard, through("feed_forward.linear2", thought)), weights: heads[0].weights };
-}
-
-/** The chances of every word of the vocabulary behind the blank at a place, and each layer's weights there. */
-function fill(model, tokens, place) {
-  let x = embed(model, tokens);
-  const rows = [];
-  for (let number = 0; number < model.layers; number++) {
-    const after = layer(model, number, x);
-    x = after.x;
-    rows.push(rowsOf(after.weights)[place]);
-  }
-  const blank = matrix([rowsOf(x)[place]]);
-  const normed = layerNorm(blank, model.tensors["encoder.norm.weight"], model.tensors["encoder.norm.bias"]);
-  const table = model.tensors["embedding.weight"];
-  const words = { ...table, rows: table.rows - FIRST_WORD, data: table.data.subarray(FIRST_WORD * table.cols) };
-  return { rows, chances: softmax(project(normed, words, model.tensors.bias)).data };
-}
+const runs = new Map(); // what was heard in a sentence
 
 /**
  * Every word hidden in turn: the words, whether each is known, for each layer the table of weights, and for each
@@ -112,31 +17,25 @@ export function listen(base64, sentence) {
   const model = modelOf(base64);
   const words = wordsOf(sentence).slice(0, MOST_WORDS);
   const name = words.join(" ");
-  if (model.heard.has(name)) return model.heard.get(name);
-  const ids = words.map((word) => model.ids.get(word) ?? UNKNOWN);
-  const runs = ids.map((_, place) => fill(model, ids.map((id, at) => (at === place ? BLANK : id)), place));
+  if (runs.has(name)) return runs.get(name);
+  const ids = idsOf(model, words);
+  const filled = ids.map((_, place) => fill(model, ids, place));
   const result = {
     words,
     known: ids.map((id) => id !== UNKNOWN),
-    weights: Array.from({ length: model.layers }, (_, number) => runs.map(({ rows }) => rows[number])),
-    guesses: runs.map(({ chances }) => Array.from(chances, (chance, at) => [model.words[at], chance])
-      .sort(([, a], [, b]) => b - a).slice(0, GUESSES)),
-    truth: runs.map(({ chances }, place) => {
+    weights: Array.from({ length: model.layers }, (_, number) =>
+      filled.map(({ weights }, place) => rowsOf(weights[number][0])[place])),
+    guesses: filled.map(({ chances }) => guessesOf(model, chances)),
+    truth: filled.map(({ chances }, place) => {
       if (ids[place] === UNKNOWN) return null;
       const chance = chances[ids[place] - FIRST_WORD];
       return { chance, rank: 1 + chances.reduce((better, other) => better + (other > chance), 0) };
     }),
   };
-  if (model.heard.size > 50) model.heard.clear();
-  model.heard.set(name, result);
+  if (runs.size > 50) runs.clear();
+  runs.set(name, result);
   return result;
 }
-
-const percent = (share) => `${Math.round(100 * share)} %`;
-const quoted = (word) => `“${word}”`;
-const list = (items) => (items.length > 1 ? `${items.slice(0, -1).join(", ")} and ${items.at(-1)}` : items.join(""));
-const button = (attributes, ...children) =>
-  make("button", { type: "button", "data-lm-suppress-shortcuts": "true", ...attributes }, ...children);
 
 /** What is seen in a sentence or two. */
 function summary(heard, word, layer) {
@@ -152,19 +51,6 @@ function summary(heard, word, layer) {
       : `the hidden word comes at place ${truth.rank} with ${percent(truth.chance)}`;
   return `With ${quoted(own)} hidden, the blank listens most to ${list(named)} in layer ${layer}. ` +
     `The model’s best guess is ${quoted(guess)} (${percent(chance)}): ${verdict}.`;
-}
-
-/** Which words are read as unknown, and how many are not read at all. */
-function warnings(heard, sentence, vocabulary) {
-  const unknown = [...new Set(heard.words.filter((_, at) => !heard.known[at]))].map(quoted);
-  const left = wordsOf(sentence).length - heard.words.length;
-  const parts = [];
-  if (unknown.length) {
-    parts.push(`${list(unknown)} ${unknown.length > 1 ? "are" : "is"} not among the ${vocabulary} words of the model: ` +
-      `it hears only that a word stands there, not which.`);
-  }
-  if (left > 0) parts.push(`Only the first ${MOST_WORDS} words are read.`);
-  return parts.join(" ");
 }
 
 function render({ model, el }) {

@@ -40,6 +40,7 @@ class Listening(PlenaryWidget):
     """
 
     module = "listening.mjs"
+    uses = ("layers.mjs", "blanks.mjs")
     style = "listening.css"
 
     sentence = Text(DEMONSTRATIONS[0][0], longest=LONGEST)
