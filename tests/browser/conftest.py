@@ -85,6 +85,7 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
             color_scheme="dark" if dark else "light",
             java_script_enabled=javascript,
             reduced_motion="reduce",
+            has_touch=width < 500,
         )
         contexts.append(context)
 
