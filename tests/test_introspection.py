@@ -1,5 +1,6 @@
 """Does looking inside a model show what happened in it, leave it as it was, and count right?"""
 
+import copy
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from plenary.introspection import (
     flops_of_vit,
     parameter_table,
     record_attention,
+    without_heads,
+    without_layer,
 )
 
 # Sizes are prime, or pairwise different where they have to divide.
@@ -356,3 +359,36 @@ def record(model: nn.Module) -> None:
 def test_bad_input_says_what_was_expected_and_what_came(call, error, said):
     with pytest.raises(error, match=said):
         call()
+
+
+def attention_of(model: plenary.VisionTransformer) -> plenary.MultiHeadAttention:
+    """The second layer's."""
+    layer = model.layers[1]
+    assert isinstance(layer, plenary.EncoderLayer)
+    return layer.attention
+
+
+def test_a_silent_head_is_one_whose_columns_are_zero(randomised):
+    model = vit(randomised)
+    other = copy.deepcopy(model)
+    attention, size = attention_of(model), D // H
+    with torch.no_grad():
+        for head in (0, 2):
+            attention_of(other).out_proj.weight[:, head * size : (head + 1) * size] = 0
+        before = model(images())
+        with without_heads(attention, [2, 0, 2]):
+            assert torch.allclose(model(images()), other(images()), atol=1e-12)
+        assert torch.equal(model(images()), before)
+    assert hooks(model) == 0
+    with pytest.raises(ValueError, match="there is no head 3; this attention has the heads 0 to 2"):
+        without_heads(attention, [3]).__enter__()
+
+
+def test_a_layer_that_is_left_out_passes_on_what_it_got(randomised):
+    model = vit(randomised)
+    layer = model.layers[0]
+    x = torch.randn(2, 5, D, dtype=torch.float64)
+    with without_layer(layer):
+        assert torch.equal(layer(x), x)
+    assert not torch.allclose(layer(x), x)
+    assert hooks(model) == 0

@@ -16,6 +16,7 @@ from plenary.training.blanks import (
     EveryBlank,
     Sentences,
     blanks,
+    heads,
     main,
     measure,
     read,
@@ -115,15 +116,16 @@ def test_the_shares_are_counted_over_hidden_words():
     assert found["baseline"] == pytest.approx(1 / 5)
 
 
-def test_a_run_becomes_the_file_of_the_widget(folder):
-    task, recipe = blanks(folder)
-    assert (task.name, recipe.seed) == ("blanks", 0)
+@pytest.mark.parametrize(("name", "build", "heads"), [("blanks", blanks, 1), ("heads", heads, 4)])
+def test_a_run_becomes_the_file_of_the_widget(folder, name, build, heads):
+    task, recipe = build(folder)
+    assert (task.name, recipe.seed) == (name, 0)
     run, file = folder / "run", folder / "packed.safetensors"
     done = CliRunner().invoke(
         cli.main,
         [
             "train",
-            "blanks",
+            name,
             "--data-dir",
             str(folder),
             "--run-dir",
@@ -143,6 +145,11 @@ def test_a_run_becomes_the_file_of_the_widget(folder):
     assert (said["epochs"], said["captions"], said["commonest"], said["blanks"]) == (2, 4, "a", 6)
     assert said["parameters"] == sum(parameter.numel() for parameter in model.parameters())
     assert facts["words"][:3] == ["a", "dog", "man"]
+    assert facts["architecture"]["arguments"]["num_heads"] == heads
+    # With one head there is nothing left to compare.
+    without = said.get("without", [])
+    assert len(without) == (2 * heads if heads > 1 else 0)
+    assert all(0 <= one["accuracy"] <= 1 for one in without)
     trained, _ = read(run / "model.safetensors")
     for name, tensor in trained.state_dict().items():
         assert torch.equal(model.state_dict()[name], tensor.half().float())

@@ -9,7 +9,7 @@ from itertools import chain
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from plenary.training import (
     Architecture,
@@ -265,3 +265,28 @@ def test_the_first_weights_follow_from_the_seed(tiny):
     first, again, other = (build(seed).positions for seed in (3, 3, 4))
     assert first.equal(again)
     assert not first.equal(other)
+
+
+def test_samples_of_like_length_share_a_batch_and_all_of_them_come_up():
+    lengths = tuple(torch.randint(1, 40, (1003,), generator=torch.Generator().manual_seed(0)).tolist())
+    recipe = Recipe(epochs=2, batch_size=8)
+    plain, sorted_ = (Plan(1003, recipe, ALONE, known) for known in (None, lengths))
+
+    def batches(plan: Plan, epoch: int) -> list[Tensor]:
+        steps = range(epoch * plan.steps_per_epoch, (epoch + 1) * plan.steps_per_epoch)
+        return [plan.share(step).indices for step in steps]
+
+    def padding(plan: Plan) -> int:
+        found = [torch.tensor(lengths)[rows] for rows in batches(plan, 0)]
+        return sum(int((own.max() - own).sum()) for own in found)
+
+    for epoch in (0, 1):
+        own = batches(sorted_, epoch)
+        assert sorted(torch.cat(own).tolist()) == list(range(1003))
+        assert [len(one) for one in own] == [8] * 125 + [3]
+    assert padding(sorted_) < padding(plain) / 5
+    # Neither in the order of length, nor twice the same.
+    longest = [max(lengths[i] for i in rows.tolist()) for rows in batches(sorted_, 0)]
+    assert longest != sorted(longest)
+    first, second = ({frozenset(one.tolist()) for one in batches(sorted_, epoch)} for epoch in (0, 1))
+    assert len(first & second) < 10

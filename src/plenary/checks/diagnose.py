@@ -106,6 +106,7 @@ class Suspect:
         self._exercise, self._expected = exercise, expected
         self._raw: dict[str, Answer] = {}
         self._derived: dict[str, Answer] = {}
+        self._spoils: dict[str, bool] = {}
 
     def answers(self) -> Answers:
         """Return what the mistake answers to all probes, as it comes."""
@@ -132,7 +133,10 @@ class Suspect:
 
     def spoils(self, probe: Probe) -> bool:
         """Say whether the mistake gets a probe wrong."""
-        return not agree(self.answer(probe), self._expected[probe.name], tolerance(probe))
+        if probe.name not in self._spoils:
+            right = self._expected[probe.name]
+            self._spoils[probe.name] = not agree(self.answer(probe), right, tolerance(probe))
+        return self._spoils[probe.name]
 
 
 def derived(exercise: Exercise, probes: Sequence[Probe], answers: Answers) -> Answers:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
@@ -166,7 +166,9 @@ def digit_folds(n: int = 5, seed: int = 0) -> list[tuple[Images, Images]]:
     return [(whole.subset(torch.from_numpy(a)), whole.subset(torch.from_numpy(b))) for a, b in folds]
 
 
+@cache
 def _digits() -> Images:
+    """All digits, read once: scikit-learn parses a text. Callers give subsets away, which are copies."""
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)
