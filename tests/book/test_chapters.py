@@ -14,6 +14,7 @@ WEEK_ONE = (
     "attention_gradients",
     "catch_the_bug",
 )
+WEEK_TWO = ("multi_head", "position", "encoder_block", "encoder_decoder", "tiny_transformer")
 WITH_EXERCISE = [name for name in WHOLE if name != "room"]
 each_chapter = pytest.mark.parametrize("name", WHOLE)
 
@@ -34,8 +35,19 @@ def objectives(page: Chapter) -> str:
     return found[1]
 
 
-def test_is_the_first_week_whole():
-    assert set(WEEK_ONE) <= set(WHOLE)
+def test_are_the_first_two_weeks_whole():
+    assert {*WEEK_ONE, *WEEK_TWO} <= set(WHOLE)
+
+
+@pytest.mark.parametrize("name", WEEK_TWO)
+def test_shows_the_idea_in_the_wild(name: str):
+    """In PyTorch's own modules, by a cell that holds; in BERT and GPT; and in a public bug with its thread."""
+    wild = chapter(name).section("In the wild")
+    cells = re.findall(r"^```\{code-cell\}.*?^```$", wild, re.DOTALL | re.MULTILINE)
+    assert any("nn." in cell and "assert" in cell for cell in cells)
+    assert "BERT" in wild
+    assert "GPT" in wild
+    assert re.search(r"\]\(https://[^)]+/(issues|pull)/\d+[^)]*\)", wild)
 
 
 @each_chapter

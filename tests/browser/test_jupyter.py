@@ -23,6 +23,7 @@ ACTIONS = {
     "Positions": ("slider", "Position t", "ArrowRight"),
     "NormPlacement": ("slider", "Number of layers", "ArrowRight"),
     "ThreeMasks": ("switch", "no causal mask", "Space"),
+    "LiveTransformer": ("button", "write the next token", "Enter"),
 }
 CELLS = ["from plenary.widgets import Scaling\nw = Scaling()\nw", "print('python has', w)", "w.d_k = 2"]
 
