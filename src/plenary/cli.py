@@ -148,8 +148,8 @@ def train(
     overwrite: bool,
     **numbers: object,
 ) -> None:
-    """Train a model on TASK: digits, fashion-mnist, cifar10, images, reverse, sort, recall, multi30k, blanks,
-    shakespeare.
+    """Train a model on TASK: digits, fashion-mnist, cifar10, images, reverse, totals, sort, recall, multi30k,
+    blanks, heads, shakespeare.
 
     What is not given is taken from the task's recipe, or with --resume from the run. Several processes:
     torchrun --nproc-per-node 2 -m plenary.cli train TASK

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plenary.data import recall, reverse, sort
+from plenary.data import recall, reverse, sort, totals
 
-TASKS = [reverse, sort, recall]
+TASKS = [reverse, totals, sort, recall]
 SIZES = {"train_size": 211, "test_size": 53}
 
 
@@ -27,6 +27,8 @@ def answers(name, source):
         return source[::-1]
     if name == "sort":
         return sorted(source)
+    if name == "totals":
+        return [3 + sum(symbol - 3 for symbol in source[-n:]) % 10 for n in range(1, len(source) + 1)]
     *pairs, query = source
     return [dict(zip(pairs[::2], pairs[1::2], strict=True))[query]]
 
@@ -47,6 +49,20 @@ def test_a_target_is_bos_the_answer_eos_and_padding(task):
         for source, target in rows(dataset):
             assert target == [1, *answers(splits.name, source), 2]
             assert all(3 <= symbol < splits.vocab_size for symbol in source)
+
+
+def test_totals_are_taken_from_the_right():
+    splits = totals(11, 1)
+    digits = {name: id_ for id_, name in enumerate(splits.symbols)}
+    found = totals(5000, 1, min_length=3, max_length=4)
+    pairs = {tuple(source): target[1:-1] for source, target in rows(found.train)}
+    assert pairs[tuple(digits[d] for d in "359")] == [digits[d] for d in "947"]
+
+
+def test_symbols_are_named_in_the_order_of_their_ids():
+    assert reverse(5, 1, num_symbols=3).symbols == ("<pad>", "<bos>", "<eos>", "0", "1", "2")
+    names = recall(5, 1, num_keys=2, num_values=3, max_pairs=2).symbols
+    assert names[3:] == ("key 0", "key 1", "0", "1", "2")
 
 
 @given(st.integers(4, 8), st.integers(0, 4), st.integers(5, 17), st.integers(0, 2**32))

@@ -8,7 +8,7 @@ batch_size=None)`.
 from plenary.data.image_archives import cifar10, fashion_mnist
 from plenary.data.image_folder import ImageFiles, image_folder
 from plenary.data.images import Images, ImageSplits, digit_folds, digits
-from plenary.data.sequences import SequenceSplits, recall, reverse, sort
+from plenary.data.sequences import SequenceSplits, recall, reverse, sort, totals
 from plenary.data.source import DownloadError, data_dir, fetch
 from plenary.data.text import CharacterText, Windows, tiny_shakespeare
 from plenary.data.translation import SentencePairs, Translation, multi30k
@@ -37,5 +37,6 @@ __all__ = [
     "reverse",
     "sort",
     "tiny_shakespeare",
+    "totals",
     "words",
 ]
