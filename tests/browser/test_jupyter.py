@@ -18,12 +18,13 @@ ACTIONS = {
     "PaintMask": ("button", "may listen to", "Space"),
     "GradientFlow": ("slider", "Push on the chosen score", "ArrowRight"),
     "BlackBoxes": ("switch", "", "Space"),
-    "FlatBuffer": ("switch", "", "Space"),
+    "FlatBuffer": ("radio", ".transpose(1, 2)", "Space"),
     "Heads": ("switch", "Head 2 of layer 1", "Space"),
     "Positions": ("slider", "Position t", "ArrowRight"),
     "NormPlacement": ("slider", "Number of layers", "ArrowRight"),
-    "ThreeMasks": ("switch", "no causal mask", "Space"),
+    "ThreeMasks": ("radio", "swimming", "Space"),
     "LiveTransformer": ("button", "write the next token", "Enter"),
+    "TwoLanguages": ("combobox", "", "ArrowDown"),
 }
 CELLS = ["from plenary.widgets import Scaling\nw = Scaling()\nw", "print('python has', w)", "w.d_k = 2"]
 

@@ -80,10 +80,7 @@ export function answer(letter, query, key, value, mask = null) {
 const near = (a, b) => Math.abs(a - b) <= 1e-6 * (1 + Math.abs(b)) || (Number.isNaN(a) && Number.isNaN(b));
 const same = (a, b) => a.flat().every((x, at) => near(x, b.flat()[at]));
 const sumOf = (row) => row.reduce((sum, x) => sum + x, 0);
-const minus = (text) => text.replace("-", "−");
 const short = (x) => (Number.isNaN(x) ? "NaN" : minus(x.toFixed(3).replace(/^-(0\.0+)$/, "$1")));
-const listed = (items) => (items.length < 2 ? items.join("")
-  : `${items.slice(0, -1).join(", ")} and ${items[items.length - 1]}`);
 
 /** What can be checked without knowing the right answer: [whether it holds, in words]. */
 function properties({ output, weights }, input) {

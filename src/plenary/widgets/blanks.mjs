@@ -56,10 +56,6 @@ function guessesOf(model, chances) {
 }
 
 const percent = (share) => `${Math.round(100 * share)} %`;
-const quoted = (word) => `“${word}”`;
-const list = (items) => (items.length > 1 ? `${items.slice(0, -1).join(", ")} and ${items.at(-1)}` : items.join(""));
-const button = (attributes, ...children) =>
-  make("button", { type: "button", "data-lm-suppress-shortcuts": "true", ...attributes }, ...children);
 
 /** Which words are read as unknown, and how many are not read at all. */
 function warnings(heard, sentence, vocabulary) {
@@ -67,7 +63,7 @@ function warnings(heard, sentence, vocabulary) {
   const left = wordsOf(sentence).length - heard.words.length;
   const parts = [];
   if (unknown.length) {
-    parts.push(`${list(unknown)} ${unknown.length > 1 ? "are" : "is"} not among the ${vocabulary} words of the model: ` +
+    parts.push(`${listed(unknown)} ${unknown.length > 1 ? "are" : "is"} not among the ${vocabulary} words of the model: ` +
       `it hears only that a word stands there, not which.`);
   }
   if (left > 0) parts.push(`Only the first ${MOST_WORDS} words are read.`);

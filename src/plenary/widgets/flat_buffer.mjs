@@ -90,7 +90,6 @@ function reading(setting) {
   return { heads, straight, steps, at, step, tensor: steps[at], found, followed, here, together };
 }
 
-const list = (words) => (words.length > 1 ? `${words.slice(0, -1).join(", ")} and ${words.at(-1)}` : words[0]);
 
 /** What has happened to the memory in this step. */
 function happened({ step, straight, heads }) {
@@ -128,8 +127,8 @@ function summary(state) {
       ? `${some.length === WIDTH ? "all" : some.length} of “${WORDS[word]}”` : []));
     const none = WORDS.filter((_, word) => !parted[word].length).map((word) => `“${word}”`);
     const row = found.filter(({ head, word }) => head === here.head && word === here.word);
-    parts.push(`Head ${here.head} holds ${list(said)}, and nothing of ${list(none)}. What it takes for ` +
-      `“${WORDS[here.word]}” is ${list(row.map((one) => nameOf(one.cell)))}.`);
+    parts.push(`Head ${here.head} holds ${listed(said)}, and nothing of ${listed(none)}. What it takes for ` +
+      `“${WORDS[here.word]}” is ${listed(row.map((one) => nameOf(one.cell)))}.`);
   }
   return parts.join("");
 }

@@ -64,8 +64,17 @@ function guessList(title, guesses, hidden) {
     })));
 }
 
+/** The heads that are off, in words: "layer 1, heads 1 and 3, and layer 2, all heads". */
+function spelt(off, layers, heads) {
+  return Array.from({ length: layers }, (_, at) => {
+    const own = off.filter((name) => name.startsWith(`${at + 1}.`)).map((name) => name.split(".")[1]);
+    const which = own.length === heads ? "all heads" : `head${own.length > 1 ? "s" : ""} ${listed(own)}`;
+    return own.length ? `layer ${at + 1}, ${which}` : "";
+  }).filter(Boolean).join(", and ");
+}
+
 /** What is seen in two sentences. */
-function summary({ whole, without }, word, chosen, off) {
+function summary({ whole, without }, word, chosen, off, silenced) {
   const hidden = whole.words[word];
   const [layer, head] = chosen.split(".").map(Number);
   const row = rowsOf(without.weights[layer - 1][head - 1])[word];
@@ -75,10 +84,9 @@ function summary({ whole, without }, word, chosen, off) {
   const [[first, chance], [now, later]] = [whole.guesses[0], without.guesses[0]];
   const best = `With ${quoted(hidden)} hidden, the best guess is ${quoted(first)} (${percent(chance)})`;
   if (!off.length) return `${best}. ${heard}`;
-  const names = list(off.map((name) => name.replace(".", ", head ")).map((name) => `layer ${name}`));
   const changed = first === now ? `it is the same word, with ${percent(later)}`
     : `it is ${quoted(now)} (${percent(later)})`;
-  return `${best}; without ${names} ${changed}. ${heard}`;
+  return `${best}; without ${silenced}, ${changed}. ${heard}`;
 }
 
 function render({ model, el }) {
@@ -185,9 +193,10 @@ function render({ model, el }) {
     if (document.activeElement !== input && input.value !== sentence) input.value = sentence;
     offers.forEach((one, at) => one.setAttribute("aria-pressed", DEMONSTRATIONS[at].sentence === sentence));
     all.disabled = !off.length;
+    const silenced = spelt(off, layers, heads);
     const word = placeNow();
     const empty = word < 0;
-    for (const part of [spoken, grid, guesses, large, numbers]) part.hidden = empty;
+    for (const part of [spoken, grid, all, guesses, large, numbers]) part.hidden = empty;
     if (empty) {
       warning.hidden = true;
       words.textContent = "Type a sentence in English, such as one that describes a photograph.";
@@ -216,18 +225,18 @@ function render({ model, el }) {
     });
     const hidden = whole.words[word];
     guesses.replaceChildren(guessList("All heads on (✓ the hidden word)", whole.guesses, hidden),
-      ...(off.length ? [guessList(`Without ${list(off)}`, without.guesses, hidden)] : []));
+      ...(off.length ? [guessList(`Without ${silenced}`, without.guesses, hidden)] : []));
     const [layer, head] = chosen.split(".");
     table(without.weights[layer - 1][head - 1], word, said, chosen);
     numbers = renewTable(numbers, numbersTable(
       `With “${hidden}” hidden: to whom the blank listens, head by head` +
-      (off.length ? `, without ${list(off)}` : ""), ["head", ...said],
+      (off.length ? `, without ${listed(off)}` : ""), ["head", ...said],
       names.map((name) => {
         const [one, other] = name.split(".");
         return [name, ...rowsOf(without.weights[one - 1][other - 1])[word].map((weight) => weight.toFixed(4))];
       })));
     // No line begins with a per cent sign.
-    words.textContent = summary({ whole, without }, word, chosen, off).replaceAll(" %", "\u00a0%");
+    words.textContent = summary({ whole, without }, word, chosen, off, silenced).replaceAll(" %", "\u00a0%");
   };
 
   // Arrow keys move through the sentence; the focus goes along.

@@ -49,7 +49,7 @@ function summary(heard, word, layer) {
   const verdict = !truth ? "the hidden word is not in its vocabulary, so it could not be right"
     : truth.rank === 1 ? "the hidden word"
       : `the hidden word comes at place ${truth.rank} with ${percent(truth.chance)}`;
-  return `With ${quoted(own)} hidden, the blank listens most to ${list(named)} in layer ${layer}. ` +
+  return `With ${quoted(own)} hidden, the blank listens most to ${listed(named)} in layer ${layer}. ` +
     `The model’s best guess is ${quoted(guess)} (${percent(chance)}): ${verdict}.`;
 }
 

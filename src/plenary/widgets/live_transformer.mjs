@@ -100,9 +100,6 @@ export function answer(model, source, off, shut) {
 const percent = (share) => (share >= 0.995 && share < 1 - 1e-9 ? "> 99 %"
   : share > 1e-9 && share < 0.005 ? "< 1 %" : `${Math.round(100 * share)} %`);
 const spoken = (share) => percent(share).replace(">", "over").replace("<", "under");
-const list = (items) => (items.length > 1 ? `${items.slice(0, -1).join(", ")} and ${items.at(-1)}` : items.join(""));
-const button = (attributes, ...children) =>
-  make("button", { type: "button", "data-lm-suppress-shortcuts": "true", ...attributes }, ...children);
 const UNSAID = { "aria-hidden": "true" };
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 /** Set the attributes that change: the others are not laid out again. */
@@ -119,10 +116,10 @@ function partName(name) {
 }
 
 function without(off, shut) {
-  const parts = off.length > 3 ? `${off.length} heads or layers` : list(off.map(partName));
+  const parts = off.length > 3 ? `${off.length} heads or layers` : listed(off.map(partName));
   const masks = Object.keys(KINDS).map((kind) => [kind, shut.filter((name) => name.startsWith(kind)).length])
     .filter(([, count]) => count).map(([kind, count]) => `${count} pair${count > 1 ? "s" : ""} of ${KINDS[kind]} shut`);
-  return capital([parts && `without ${parts}`, list(masks) && `with ${list(masks)}`].filter(Boolean).join(", and "));
+  return capital([parts && `without ${parts}`, listed(masks) && `with ${listed(masks)}`].filter(Boolean).join(", and "));
 }
 
 /** A small map, a path for each shade: 24 of them are drawn in no time and follow the page's colours. */
@@ -416,7 +413,7 @@ function render({ model, el }) {
     const empty = !now.source.length;
     root.classList.toggle("empty", empty);
     warning.textContent = (now.unknown.length ? `Left out: ${now.unknown.join(" ")}. This model knows ` +
-      `${list(symbols)}. ` : "") + (now.left ? `Only the first ${places} symbols are read: it has no more places.` : "");
+      `${listed(symbols)}. ` : "") + (now.left ? `Only the first ${places} symbols are read: it has no more places.` : "");
     warning.hidden = !warning.textContent;
     if (empty) {
       words.textContent = `Type some symbols, such as ${offers[0].textContent}.`;

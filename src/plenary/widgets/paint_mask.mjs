@@ -44,13 +44,9 @@ export function changes(mask, way, fill, changed) {
   return now.map((output, query) => (Math.abs(output - old[query]) > 1e-9 ? output - old[query] : 0));
 }
 
-const minus = (text) => String(text).replace("-", "−");
 const share = (weight) => (weight === 0 ? "0" : weight.toFixed(2));
 const step = (change) => (change > 0 ? "+" : "−") +
   (Math.abs(change) < 0.05 ? Math.abs(change).toExponential(0) : Math.abs(change).toFixed(1)).replace("e-", "e−");
-const list = (words) => (words.length > 1
-  ? words.slice(0, -1).join(", ") + " and " + words.at(-1) : words[0] ?? "none");
-const quoted = (word) => `“${word}”`;
 const emptyRows = (mask) => WORDS.filter((_, query) => !mask[query].includes(true));
 const ways = (fill) => ({
   before: "−∞ before the softmax",
@@ -67,7 +63,7 @@ function verdict(setting, way, { weights, sums }) {
   const { mask, fill } = setting;
   const empty = emptyRows(mask);
   const rows = WORDS.map((_, query) => query).filter((query) => !empty.includes(WORDS[query]));
-  const row = `Empty ${empty.length > 1 ? "rows" : "row"} ${list(empty.map(quoted))}`;
+  const row = `Empty ${empty.length > 1 ? "rows" : "row"} ${listed(empty.map(quoted))}`;
   const said = [];
   if (way === "before") {
     if (rows.length) said.push("Rows sum to 1.");
@@ -139,9 +135,9 @@ function summary(setting, query) {
   if (changed !== "nothing") {
     const movers = Object.keys(ways(fill)).map((way) => {
       const moves = changes(mask, way, fill, changed);
-      return list(WORDS.filter((_, at) => moves[at]));
+      return listed(WORDS.filter((_, at) => moves[at])) || "none";
     });
-    const may = list(WORDS.filter((_, at) => mask[at][WORDS.indexOf(changed)]));
+    const may = listed(WORDS.filter((_, at) => mask[at][WORDS.indexOf(changed)])) || "none";
     parts.push(`${quoted(changed)} says something else; it may be heard by: ${may}. Outputs that move, with −∞ ` +
       `before: ${movers[0]}; zeroed after: ${movers[1]}; filled with ${minus(fill)}: ${movers[2]}.`);
   }

@@ -200,15 +200,16 @@ function arithmetic({ position, offset, pair }) {
   const turn = FREQUENCIES[pair] * offset;
   const [sine, cosine] = rowOf(position).slice(2 * pair, 2 * pair + 2);
   const [c, s] = [Math.cos(turn), Math.sin(turn)];
-  const term = (a, b) => `${fixed(a)} · ${b < 0 && fixed(b) !== "0.00" ? `(${fixed(b)})` : fixed(b)}`;
+  const within = (a) => (a < 0 && fixed(a) !== "0.00" ? `(${fixed(a)})` : fixed(a));
+  const sum = (a, b, c, d) => `${fixed(a)} · ${within(b)} + ${within(c)} · ${within(d)}`;
   const line = (name, text, at) => make("p", {}, make("b", {}, name), ` ${text} `,
     make("span", {}, `= ${fixed(carried[at])}; row ${signed(position + offset)} has `,
       make("b", { class: "target" }, fixed(target[at]))));
   return make("div", { class: "plenary-sums" },
     make("p", { class: "plenary-heading" }, `δω = ${signed(offset)} × ${FREQUENCIES[pair].toPrecision(3)} = `,
       make("b", {}, `${small(turn, 3)} rad`)),
-    line("sin", `${term(c, sine)} + ${term(s, cosine)}`, 2 * pair),
-    line("cos", `${term(-s, sine)} + ${term(c, cosine)}`, 2 * pair + 1),
+    line("sin", sum(c, sine, s, cosine), 2 * pair),
+    line("cos", sum(-s, sine, c, cosine), 2 * pair + 1),
     make("p", { class: "plenary-check" }, `All ${WIDTH} columns: R PE(t) and PE(t + δ) differ by at most `,
       make("b", {}, power(off)), "."));
 }
@@ -272,8 +273,6 @@ function render({ model, el }) {
   const words = make("p", { class: "plenary-summary", "aria-live": "polite" });
   let numbers = numbersTable("", [""], []);
 
-  const button = (attributes, ...children) =>
-    make("button", { type: "button", "data-lm-suppress-shortcuts": "true", ...attributes }, ...children);
   let chosen = 1;
   const swap = (seat, other) => {
     if (other < 0 || other >= WORDS.length) return;

@@ -18,6 +18,11 @@ function control(attributes) {
   return make("input", { ...attributes, "data-lm-suppress-shortcuts": "true" });
 }
 
+/** A button that keeps its keys. */
+function button(attributes, ...children) {
+  return make("button", { type: "button", "data-lm-suppress-shortcuts": "true", ...attributes }, ...children);
+}
+
 /** An SVG picture of so many CSS pixels, drawn one to one, so that its text keeps its size on a phone. */
 function picture(width, height, label, ...children) {
   const size = { width, height, viewBox: `0 0 ${width} ${height}` };
@@ -90,4 +95,19 @@ function renewTable(old, table) {
   table.open = old.open;
   old.replaceWith(table);
   return table;
+}
+
+/** "a", "a and b", "a, b and c". */
+function listed(items) {
+  return items.length > 1 ? `${items.slice(0, -1).join(", ")} and ${items.at(-1)}` : items.join("");
+}
+
+/** A word in quotation marks. */
+function quoted(word) {
+  return `“${word}”`;
+}
+
+/** A number as text, with the minus sign that is as wide as a plus. */
+function minus(number) {
+  return String(number).replace("-", "−");
 }

@@ -43,11 +43,7 @@ const percent = (share) => `${Math.floor(100 * share + 0.5)} %`;
 /** The probability of a whole sentence, which is small: two digits of it. */
 const chance = (log) => `${(100 * Math.exp(log)).toPrecision(2)} %`;
 const count = (number) => number.toLocaleString("en-US");
-const quoted = (word) => `“${word}”`;
 const shown = (word) => (word === END ? "[end]" : word);
-const list = (items) => (items.length > 1 ? `${items.slice(0, -1).join(", ")} and ${items.at(-1)}` : items.join(""));
-const button = (attributes, ...children) =>
-  make("button", { type: "button", "data-lm-suppress-shortcuts": "true", ...attributes }, ...children);
 const which = (layer, head) => `layer ${layer}, ${head === MEAN ? "the mean of its heads" : `head ${head}`}`;
 
 /** Places in the order of their weights. */
@@ -58,7 +54,7 @@ function summary({ made, rows, source, words }, word, layer, head) {
   const heard = loudest(rows[word]).slice(0, 3).map((at) => `${quoted(source[at])} (${percent(rows[word][at])})`);
   const own = words[word] === END ? "The end of the sentence" : quoted(words[word]);
   return `${own} was written with a probability of ${percent(made.probabilities[word])}, and listens most to ` +
-    `${list(heard)} in ${which(layer, head)}.`;
+    `${listed(heard)} in ${which(layer, head)}.`;
 }
 
 /** Which German words the model does not know, and what stands in place of those that it could not write. */
@@ -67,12 +63,12 @@ function remarks({ about, made, source, words, facts }) {
   const put = made.spoken.filter((_, at) => words[at] === UNKNOWN).map(quoted);
   const parts = [];
   if (strange.length) {
-    parts.push(`${list(strange)} ${strange.length > 1 ? "are" : "is"} not among the ${count(facts.figures.german_words)} ` +
+    parts.push(`${listed(strange)} ${strange.length > 1 ? "are" : "is"} not among the ${count(facts.figures.german_words)} ` +
       `German words of the model: it reads ${UNKNOWN}.`);
   }
   if (put.length) {
     parts.push(`In place of ${put.length > 1 ? "each" : "the"} ${UNKNOWN} that it wrote stands the German word to ` +
-      `which it listened most in layer ${facts.aligned}: ${list(put)}.`);
+      `which it listened most in layer ${facts.aligned}: ${listed(put)}.`);
   }
   return parts.join(" ");
 }
