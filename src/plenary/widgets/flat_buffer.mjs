@@ -250,7 +250,8 @@ function render({ model, el }) {
       steps.parts[at].hidden = at >= now.steps.length;
       steps.labels[at].textContent = now.steps[at]?.code ?? "";
     });
-    code.textContent = now.steps.slice(0, now.at + 1).map((one) => one.code).join("").replace(/^xx/, "x");
+    // The view is written with its x, so the start is left out once there is more.
+    code.replaceChildren(...now.steps.slice(Math.min(now.at, 1), now.at + 1).map((one) => make("span", {}, one.code)));
     const shape = (name, value) => make("span", {}, `${name} `, make("b", {}, value));
     facts.replaceChildren(shape("shape", tuple(tensor.shape)), shape("strides", tuple(tensor.strides)),
       shape("contiguous", lies(tensor) ? "yes" : "no"));
