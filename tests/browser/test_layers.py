@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -33,6 +33,7 @@ SOURCE = "\n".join(
     files(plenary.widgets).joinpath(name).read_text(encoding="utf-8") for name in ("maths.mjs", "layers.mjs")
 )
 D, H, T, S = 12, 3, 5, 7
+Module = TypeVar("Module", bound=nn.Module)
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def compute(page: Page):
     return run
 
 
-def randomised(module: nn.Module) -> nn.Module:
+def randomised(module: Module) -> Module:
     """The module in float64 with random weights everywhere, norms and biases included."""
     draw = torch.Generator().manual_seed(0)
     module = module.double().eval()

@@ -25,7 +25,8 @@ def test_a_silent_head_is_one_whose_columns_of_out_proj_are_zero():
     with torch.no_grad():
         for name in off:
             layer, head = (int(number) - 1 for number in name.split("."))
-            model.encoder.layers[layer].attention.out_proj.weight[:, 12 * head : 12 * (head + 1)] = 0
+            weight = model.get_parameter(f"encoder.layers.{layer}.attention.out_proj.weight")
+            weight[:, 12 * head : 12 * (head + 1)] = 0
         words = fill(SENTENCE, WORD).words
         ids = [facts["words"].index(word) + 3 for word in words]
         ids[WORD] = 1
@@ -71,13 +72,13 @@ def test_wrong_value_is_told_what_is_expected(settings, message):
 
 
 def test_what_cannot_be_filled_is_refused():
-    for call, message in (
-        (("", 0), "a sentence of 1 to 16 words, got 0"),
-        (("a man", 2), "word is 2; expected a number from 0 to 1"),
-        (("a man", 0, ["1.9"]), "there is no head '1.9'"),
+    for sentence, word, off, message in (
+        ("", 0, [], "a sentence of 1 to 16 words, got 0"),
+        ("a man", 2, [], "word is 2; expected a number from 0 to 1"),
+        ("a man", 0, ["1.9"], "there is no head '1.9'"),
     ):
         with pytest.raises(ValueError, match=message):
-            fill(*call)
+            fill(sentence, word, off)
     assert "no words yet" in Heads(sentence="?!").still()
 
 
