@@ -26,7 +26,7 @@ from harness import machine, medians, table, take_turns
 from plenary.data.translation import BOS_ID, EOS_ID, PAD_ID
 from plenary.decoding import beam_search, greedy_decode
 from plenary.training.task import Architecture
-from plenary.training.translation import read
+from plenary.training.translator import read
 from plenary.transformer import Transformer, make_masks
 from plenary.widgets.two_languages import SENTENCES, WEIGHTS
 

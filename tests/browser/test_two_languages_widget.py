@@ -15,7 +15,7 @@ from plenary.widgets.two_languages import DECODINGS, SENTENCES, WEIGHTS, TwoLang
 @cache
 def translated(number: int, decoding: str):
     """The real model's translation, computed here from the committed weights."""
-    from plenary.training.translation import read, translate
+    from plenary.training.translator import read, translate
 
     model, german, english, _ = read(Path(str(files("plenary.widgets").joinpath(WEIGHTS))))
     return translate(model.double(), german, english, SENTENCES[number].german, DECODINGS[decoding])

@@ -11,19 +11,8 @@ from plenary import Transformer, cli
 from plenary.data.translation import BOS_ID, multi30k
 from plenary.data.vocabulary import Vocabulary, words
 from plenary.training import runs, store, translation
-from plenary.training.translation import (
-    UNK_ID,
-    align,
-    bleu,
-    detokenise,
-    look,
-    main,
-    measure,
-    read,
-    replace_unknown,
-    translate,
-    write,
-)
+from plenary.training.translation import UNK_ID, align, bleu, main, measure
+from plenary.training.translator import detokenise, look, read, replace_unknown, translate, write
 
 PAIRS = [
     ("Ein Hund spielt im Park.", "A dog is playing in the park."),

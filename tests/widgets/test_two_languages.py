@@ -20,7 +20,7 @@ WIDTH, HEADS, LAYERS = 128, 4, 3
 
 @cache
 def the_model():
-    from plenary.training.translation import read
+    from plenary.training.translator import read
 
     model, german, english, _ = read(FILE)
     return model.double(), german, english
@@ -28,7 +28,7 @@ def the_model():
 
 @pytest.mark.parametrize("decoding", DECODINGS)
 def test_the_page_shows_what_the_committed_weights_compute(decoding):
-    from plenary.training.translation import translate
+    from plenary.training.translator import translate
 
     for number, sentence in enumerate(SENTENCES):
         seen = written(number, decoding)

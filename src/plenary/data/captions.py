@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from plenary.data.arguments import at_least
-from plenary.data.translation import _file, _lines
+from plenary.data.translation import caption_file, caption_lines
 from plenary.data.vocabulary import PAD, UNK, Vocabulary
 
 BLANK = "<blank>"
@@ -53,7 +53,10 @@ def captions(
         TypeError, ValueError: vocabulary_size or max_length is not a whole number from 1.
     """
     at_least("captions", 1, vocabulary_size=vocabulary_size, max_length=max_length)
-    texts = {part: _lines(_file(f"{part}.en.gz", data_dir)) for part in ("train", "val", "test_2016_flickr")}
+    texts = {
+        part: caption_lines(caption_file(f"{part}.en.gz", data_dir))
+        for part in ("train", "val", "test_2016_flickr")
+    }
     counts = Counter(word for text in texts["train"] for word in caption_words(text))
     frequent = sorted(counts, key=lambda word: (-counts[word], word))[:vocabulary_size]
     vocabulary = Vocabulary((*SPECIALS, *frequent), split=caption_words)

@@ -103,7 +103,9 @@ def multi30k(
     Source: Elliott, Frank, Sima'an, and Specia (2016), Multi30K: Multilingual English-German Image Descriptions.
     """
     at_least("multi30k", 1, min_count=min_count, max_length=1 if max_length is None else max_length)
-    train, validation, test = (_sentences(part, data_dir) for part in ("train", "val", "test_2016_flickr"))
+    train, validation, test = (
+        sentence_pairs(part, data_dir) for part in ("train", "val", "test_2016_flickr")
+    )
     german = Vocabulary.of_words((pair[0] for pair in train), min_count)
     english = Vocabulary.of_words((pair[1] for pair in train), min_count)
 
@@ -126,9 +128,14 @@ def multi30k(
     )
 
 
-def _sentences(part: str, given: str | os.PathLike[str] | None) -> list[tuple[str, str]]:
-    files = [_file(f"{part}.{language}.gz", given) for language in ("de", "en")]
-    german, english = map(_lines, files)
+def sentence_pairs(part: str, given: str | os.PathLike[str] | None = None) -> list[tuple[str, str]]:
+    """The sentences of "train", "val" or "test_2016_flickr" as they were written, German and English.
+
+    Raises:
+        DownloadError, ValueError: as `multi30k`.
+    """
+    files = [caption_file(f"{part}.{language}.gz", given) for language in ("de", "en")]
+    german, english = map(caption_lines, files)
     if len(german) != len(english):
         raise ValueError(
             f"multi30k: line n of one file translates line n of the other; {files[0]} has {len(german)} lines, and "
@@ -137,13 +144,15 @@ def _sentences(part: str, given: str | os.PathLike[str] | None) -> list[tuple[st
     return list(zip(german, english, strict=True))
 
 
-def _file(name: str, given: str | os.PathLike[str] | None) -> Path:
+def caption_file(name: str, given: str | os.PathLike[str] | None) -> Path:
+    """Where a file such as "val.en.gz" is, looked for in the data folder and then downloaded."""
     inside = f"multi30k/{name}"
     found = source.find(inside, inside.removesuffix(".gz"), given=given)
     return found or source.fetch(ADDRESS + name, HASHES[name], source.place(inside, given), inside)
 
 
-def _lines(file: Path) -> list[str]:
+def caption_lines(file: Path) -> list[str]:
+    """The lines of a file, packed or not, none of them empty."""
     try:
         content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
         # Not splitlines(): that would also split at rarer characters, such as Unicode's line separator.

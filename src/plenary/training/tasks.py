@@ -88,7 +88,7 @@ def recall(data_dir: DataDir = None) -> Built:
 
 def multi30k(data_dir: DataDir = None) -> Built:
     """Captions from German to English, and a Transformer of 3 million parameters, most of them words."""
-    splits = data.multi30k(data_dir, min_count=3, max_length=30)
+    splits = multi30k_splits(data_dir)
     arguments = {
         "source_vocab_size": len(splits.source_vocabulary),
         "target_vocab_size": len(splits.target_vocabulary),
@@ -139,6 +139,11 @@ TASKS: dict[str, Callable[[DataDir], Built]] = {
     "heads": heads,
 }
 """By the name that `plenary train` takes."""
+
+
+def multi30k_splits(data_dir: DataDir = None) -> data.Translation:
+    """The captions as the task reads them: words that occur three times, sentences of at most thirty words."""
+    return data.multi30k(data_dir, min_count=3, max_length=30)
 
 
 def images(splits: data.ImageSplits, patch_size: int, **sizes: int | str) -> ImageTask:

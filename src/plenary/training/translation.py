@@ -8,36 +8,23 @@ scores them with sacreBLEU, and writes weights in float16, both vocabularies and
 """
 
 import json
-import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from plenary.data.translation import BOS_ID, EOS_ID, PAD_ID, _sentences, multi30k
+from plenary.data.translation import EOS_ID, PAD_ID, sentence_pairs
 from plenary.data.vocabulary import BOS, EOS, PAD, SPECIALS, UNK, Vocabulary, words
-from plenary.decoding import beam_search, greedy_decode
-from plenary.introspection import record_attention
 from plenary.training import log, runs, store
-from plenary.training.task import Architecture
+from plenary.training.tasks import multi30k_splits
+from plenary.training.translator import detokenise, look, replace_unknown, transformer_of, write
 from plenary.transformer import Transformer
 
 UNK_ID = SPECIALS.index(UNK)
-MIN_COUNT, MAX_LENGTH = 3, 30
-"""How the task `multi30k` of `plenary train` reads its data."""
-ALIGNED = -2
-"""The layer whose attention says which source word a written one comes from: the last but one.
-
-`align` finds it on the validation captions, with the first layer close behind and the last one not; Garg, Peitz,
-Nallasamy, and Paulik (2019), Jointly Learning to Align and Translate with Transformer Models, found the last but
-one in larger models.
-"""
 BEAMS = (1, 2, 4, 8)
 BATCH = 50
 PEER = {
@@ -48,128 +35,6 @@ PEER = {
 }
 """A published figure for a small Transformer on the same 1,000 captions: width 256, 3 + 3 layers, 8 heads; greedy,
 torchtext's BLEU on lower-cased tokens of spaCy."""
-
-
-class Translated(NamedTuple):
-    """A sentence, what a model made of it, and to which of its words it listened meanwhile."""
-
-    source: list[str]
-    """The S words that were read, as they stand in the sentence, in lower case."""
-    words: list[str]
-    """The T words that were written; <unk> and the <eos> at the end among them."""
-    probabilities: list[float]
-    """The probability of each written word, given those before it."""
-    attention: Float[Tensor, "layers H T S"]
-    """Row t of a head says to which source words it listened when word t was written: the cross-attention."""
-    spoken: list[str]
-    """The written words without <eos>, and with a word of the source in place of each <unk>."""
-    text: str
-    """`spoken` as a sentence."""
-
-    @property
-    def log_probability(self) -> float:
-        """The natural logarithm of the probability of all that was written."""
-        return sum(map(math.log, self.probabilities))
-
-
-def read(path: Path) -> tuple[Transformer, Vocabulary, Vocabulary, dict[str, Any]]:
-    """The model in the file that `pack` wrote, in eval mode; the source's and the target's words; and its facts.
-
-    Raises:
-        CheckpointError: there is no such file, or it is damaged.
-        ValueError: it holds another model.
-    """
-    weights, facts = store.read(path)
-    model = _transformer(path, facts)
-    model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
-    german, english = (Vocabulary(tuple(facts[name])) for name in ("german", "english"))
-    return model.eval(), german, english, facts
-
-
-def translate(
-    model: Transformer, german: Vocabulary, english: Vocabulary, sentence: str, beam_size: int = 1
-) -> Translated:
-    """Translate one sentence, greedily or with a beam, and look at how it was written.
-
-    Args:
-        model: in eval mode.
-        german: the words of the source.
-        english: the words of the target.
-        sentence: at most `model.max_length` words and marks.
-        beam_size: 1 is greedy.
-
-    Raises:
-        ValueError: the sentence has no words or too many.
-    """
-    source = words(sentence)
-    if not 1 <= len(source) <= model.max_length:
-        raise ValueError(
-            f"translate: expected a sentence of 1 to {model.max_length} words and marks, got {len(source)}."
-        )
-    ids = torch.tensor([german.encode(sentence)])
-    (written,) = write(model, ids, beam_size)
-    probabilities, attention = look(model, ids, written)
-    tokens = [english.tokens[number] for number in written]
-    spoken = replace_unknown(tokens, source, attention)
-    return Translated(source, tokens, probabilities, attention, spoken, detokenise(spoken))
-
-
-def write(model: Transformer, source: Int[Tensor, "B S"], beam_size: int = 1) -> list[list[int]]:
-    """What the model writes for a batch of sources: ids, with the EOS at their end if one was written."""
-    if beam_size == 1:
-        tokens = greedy_decode(model, source, BOS_ID, EOS_ID, model.max_length)
-    else:
-        tokens, _ = beam_search(model, source, BOS_ID, EOS_ID, model.max_length, beam_size)
-    rows: list[list[int]] = tokens.tolist()
-    return [row[: row.index(EOS_ID) + 1] if EOS_ID in row else row for row in rows]
-
-
-def look(
-    model: Transformer, source: Int[Tensor, "1 S"], written: list[int]
-) -> tuple[list[float], Float[Tensor, "layers H T S"]]:
-    """Each written word's probability, and to which source words every head listened when it was written."""
-    target = torch.tensor([[BOS_ID, *written]])
-    with torch.no_grad(), record_attention(model) as recording:
-        chances = model(source, target[:, :-1]).softmax(-1)
-    probabilities = chances[0].gather(1, target[0, 1:, None]).squeeze(1)
-    return probabilities.tolist(), torch.cat(recording.matching("decoder.*.cross_attention"))
-
-
-def replace_unknown(
-    written: list[str], source: list[str], attention: Float[Tensor, "layers H T S"], layer: int = ALIGNED
-) -> list[str]:
-    """Put in place of each <unk> the source word to which it listened most; PAD, BOS and EOS are left out.
-
-    Listened to is the mean over the heads of one layer. Names and numbers, which are the same in both languages,
-    can come out right.
-
-    Source: Luong, Sutskever, Le, Vinyals, and Zaremba (2015), Addressing the Rare Word Problem in Neural Machine
-    Translation; with attention in place of an aligner as in Jean, Cho, Memisevic, and Bengio (2015), On Using Very
-    Large Target Vocabulary for Neural Machine Translation, section 3.3.
-    """
-    layer = max(layer, -len(attention))  # of a single layer, that one
-    most: list[int] = attention[layer].mean(dim=0).argmax(dim=-1).tolist()
-    return [
-        source[place] if word == UNK else word
-        for word, place in zip(written, most, strict=True)
-        if word not in (PAD, BOS, EOS)
-    ]
-
-
-def detokenise(tokens: Sequence[str]) -> str:
-    """Words and marks as a sentence: "the man ' s t - shirt ." becomes "the man's t-shirt."."""
-    text = " ".join(tokens)
-    for pattern, replacement in (
-        (r"(?<=\w) (['’]) (?=(?:s|t|d|m|re|ve|ll)\b)", r"\1"),  # man's, don't, they're
-        (r"(?<=\w) ([-/]) (?=\w)", r"\1"),  # t-shirt, and/or
-        (r"(?<=\d) ([.,:]) (?=\d)", r"\1"),  # 1,000 and 10:30
-        (r"""(["'“]) (.+?) (["'”])(?!\w)""", r"\1\2\3"),  # a quotation
-        (r"(?<=s) (['’])(?= |$)", r"\1"),  # the dogs' owner
-        (r" ([.,!?;:%)\]…])", r"\1"),
-        (r"([(\[$#]) ", r"\1"),
-    ):
-        text = re.sub(pattern, replacement, text)
-    return text
 
 
 def bleu(written: Sequence[str], references: Sequence[str], tokenize: str = "13a") -> tuple[float, str]:
@@ -304,8 +169,8 @@ def pack(run_dir: Path, path: Path, data_dir: Path | None = None) -> dict[str, A
         ValueError: the run is of another task, or of other data.
     """
     weights, facts = store.read(run_dir / runs.MODEL)
-    model = _transformer(run_dir / runs.MODEL, facts)
-    splits = multi30k(data_dir, MIN_COUNT, MAX_LENGTH)
+    model = transformer_of(run_dir / runs.MODEL, facts)
+    splits = multi30k_splits(data_dir)
     german, english = splits.source_vocabulary, splits.target_vocabulary
     sizes = facts["architecture"]["arguments"]
     expected = (sizes["source_vocab_size"], sizes["target_vocab_size"])
@@ -321,7 +186,9 @@ def pack(run_dir: Path, path: Path, data_dir: Path | None = None) -> dict[str, A
     figures = {
         **measure(model.eval(), german, english, splits.test_sentences),
         **align(model, german, english, splits.test_sentences),
-        "validation_aligned_mean": align(model, german, english, _sentences("val", data_dir))["aligned_mean"],
+        "validation_aligned_mean": align(model, german, english, sentence_pairs("val", data_dir))[
+            "aligned_mean"
+        ],
         "peer": PEER,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "german_words": len(german) - len(SPECIALS),
@@ -338,21 +205,12 @@ def pack(run_dir: Path, path: Path, data_dir: Path | None = None) -> dict[str, A
     return figures
 
 
-def _transformer(path: Path, facts: dict[str, Any]) -> Transformer:
-    """A model of the sizes that a file names, or the reason why there is none."""
-    found = facts.get("architecture") or {}
-    model = Architecture(**found).build() if found.get("name") == "Transformer" else None
-    if not isinstance(model, Transformer):
-        raise ValueError(f"{path}: expected a Transformer, found {found.get('name')}.")
-    return model
-
-
 @click.command()
 @click.argument("run_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Default: $PLENARY_DATA.")
 def main(run_dir: Path, file: Path, data_dir: Path | None) -> None:
-    """Make of the run in RUN_DIR the FILE that `read` reads, and print what the model scores."""
+    """Make of the run in RUN_DIR the FILE that `translator.read` reads, and print what the model scores."""
     try:
         click.echo(json.dumps(pack(run_dir, file, data_dir), indent=2))
     except (RuntimeError, ValueError, OSError) as error:

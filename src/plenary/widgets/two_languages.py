@@ -16,7 +16,7 @@ from plenary.widgets.settings import Asset, Choice
 from plenary.widgets.still import still
 
 if TYPE_CHECKING:
-    from plenary.training.translation import Translated
+    from plenary.training.translator import Translated
 
 WEIGHTS = "two_languages.safetensors"
 """The model: weights, both vocabularies and the figures. It is not in the page."""
@@ -140,7 +140,7 @@ def figures() -> dict[str, Any]:
 
 @cache
 def written(number: int, decoding: str = "greedy") -> "Translated":
-    """What the page shows of a sentence: as `plenary.training.translation.translate` gives it, to three digits.
+    """What the page shows of a sentence: as `plenary.training.translator.translate` gives it, to three digits.
 
     Args:
         number: of `SENTENCES`, from 0.
@@ -149,7 +149,7 @@ def written(number: int, decoding: str = "greedy") -> "Translated":
     Raises:
         ValueError: there is no such sentence, or no such way to decode.
     """
-    from plenary.training.translation import Translated
+    from plenary.training.translator import Translated
 
     if decoding not in DECODINGS or number not in range(len(SENTENCES)):
         raise ValueError(
@@ -177,7 +177,7 @@ def pack(weights: Path, path: Path) -> None:
         CheckpointError: a file cannot be read, or not be written.
     """
     from plenary.training import store
-    from plenary.training.translation import ALIGNED, read, translate
+    from plenary.training.translator import ALIGNED, read, translate
 
     model, german, english, facts = read(weights)
     model.double()
