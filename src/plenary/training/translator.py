@@ -28,8 +28,8 @@ ALIGNED = -2
 """The layer whose attention says which source word a written one comes from: the last but one.
 
 `translation.align` finds it on the validation captions, with the first layer close behind and the last one not;
-Garg, Peitz, Nallasamy, and Paulik (2019), Jointly Learning to Align and Translate with Transformer Models, found the
-last but one in larger models.
+Garg, Peitz, Nallasamy, and Paulik (2019), Jointly Learning to Align and Translate with Transformer Models, found
+the last but one in larger models.
 """
 
 
