@@ -63,13 +63,8 @@ def measure(model: nn.Module, splits: SequenceSplits) -> dict[str, float]:
     return {"exact": exact.double().mean().item(), "words": scores["accuracy"]}
 
 
-def pack(run_dir: Path, path: Path, processor_seconds: float | None = None) -> dict[str, Any]:
+def pack(run_dir: Path, path: Path) -> dict[str, Any]:
     """Write a finished run's model in float16, with its symbols and what it scores on the test; the figures.
-
-    Args:
-        run_dir: the folder of the run.
-        path: of the file to write.
-        processor_seconds: what the training took of all cores together, which the run's log does not know.
 
     Raises:
         CheckpointError: there is no finished run, or the file cannot be written.
@@ -89,7 +84,6 @@ def pack(run_dir: Path, path: Path, processor_seconds: float | None = None) -> d
         "steps": facts["last"]["step"],
         "seed": facts["recipe"]["seed"],
         "seconds": round(last["seconds"]),
-        "processor_seconds": processor_seconds,
     }
     about = {
         "figures": figures,
@@ -104,11 +98,10 @@ def pack(run_dir: Path, path: Path, processor_seconds: float | None = None) -> d
 @click.command()
 @click.argument("run_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--processor-seconds", type=float, help="What the training took, of all cores together.")
-def main(run_dir: Path, file: Path, processor_seconds: float | None) -> None:
+def main(run_dir: Path, file: Path) -> None:
     """Make of the run in RUN_DIR the one FILE that a page reads, and print what its model scores."""
     try:
-        click.echo(json.dumps(pack(run_dir, file, processor_seconds), indent=2))
+        click.echo(json.dumps(pack(run_dir, file), indent=2))
     except (RuntimeError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
 

@@ -5,6 +5,7 @@ python -m plenary.training.planted
 The command trains a right model and wrong ones, on the same data, from the same seeds and first weights, for the
 same number of steps, once on running totals and once on reversing, and writes `planted.json` beside this file:
 about 16 minutes of one core. `--only NAME` trains some of them anew and leaves the others as they are in the file.
+Why running totals: see `tried`.
 """
 
 import json
@@ -161,8 +162,6 @@ ABOUT = {
     "accuracy": "share of right words of the test answers when the words before are given, EOS counted",
     "exact": "share of test sources whose whole answer is right, each written alone and greedily",
     "padded": "the same, but written in batches that are padded as in training",
-    "tried": "other tasks with the same model and recipe, seed 0: what they ask, an example, exact answers of the "
-    "right model and of seven bugs; of these tasks plenary.data has reverse, sort and recall",
 }
 
 
@@ -196,7 +195,6 @@ def main(file: Path, only: tuple[str, ...]) -> None:
         "moments": list(MOMENTS),
         "bugs": [{"name": bug.name, "text": bug.text, "mistake": bug.mistake} for bug in BUGS.values()],
         "runs": runs,
-        "tried": found.get("tried", []),
     }
     for name in only or BUGS:
         for task, pairs in splits.items():
