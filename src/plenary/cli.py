@@ -130,6 +130,13 @@ def mutants(names: tuple[str, ...], root: Path, jobs: int, verbose: bool) -> Non
 @click.option("--batch-size", type=int, help="Samples in a step, over all processes together.")
 @click.option("--learning-rate", type=float, help="The highest, reached after the warm-up.")
 @click.option("--seed", type=int, help="The run follows from the data and this.")
+@click.option(
+    "--model",
+    "changes",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Another argument of the model, as patch_size=4.",
+)
 @click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Of matrix products.")
 @click.option("--compile/--no-compile", default=None, help="Compile the model first.")
 @click.option("--checkpoint-seconds", type=float, help="How much work may be lost at most.")
@@ -146,6 +153,7 @@ def train(
     parallel: str,
     resume: bool,
     overwrite: bool,
+    changes: tuple[str, ...],
     **numbers: object,
 ) -> None:
     """Train a model on TASK: digits, fashion-mnist, cifar10, images, reverse, totals, sort, recall, multi30k,
@@ -157,8 +165,11 @@ def train(
     from plenary.training.command import run
 
     given = {name: value for name, value in numbers.items() if value is not None}
+    if wrong := [text for text in changes if "=" not in text]:
+        raise click.ClickException(f"--model {wrong[0]}: expected NAME=VALUE, as patch_size=4.")
+    other = dict(text.split("=", 1) for text in changes)
     try:
-        run(task, run_dir or Path("runs") / task, data_dir, device, parallel, resume, overwrite, given)
+        run(task, run_dir or Path("runs") / task, data_dir, device, parallel, resume, overwrite, given, other)
     except (RuntimeError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
 

@@ -74,6 +74,8 @@ class VisionTransformer(nn.Module):
         dropout: the share that is dropped in the layers and after the positions.
         pool: what the head reads: "class", the class token; "mean", the mean of the patches without it.
         eps: of all norms.
+        positional: False for the ablation: every position is zero, and stays so.
+        norm_first: False for post-norm layers, as in 2017; there is then no norm after the last one.
 
     Raises:
         ValueError: sizes that do not divide, no layer, or another pool.
@@ -94,6 +96,9 @@ class VisionTransformer(nn.Module):
         dropout: float = 0.0,
         pool: str = "class",
         eps: float = 1e-6,
+        *,
+        positional: bool = True,
+        norm_first: bool = True,
     ) -> None:
         super().__init__()
         if pool not in ("class", "mean"):
@@ -105,12 +110,14 @@ class VisionTransformer(nn.Module):
         self.pool = pool
         self.patch_embedding = PatchEmbedding(in_channels, patch_size, embed_dim)
         self.class_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
-        self.positions = nn.Parameter(torch.zeros(1, 1 + self.grid[0] * self.grid[1], embed_dim))
+        count = 1 + self.grid[0] * self.grid[1]
+        self.positions = nn.Parameter(torch.zeros(1, count, embed_dim), requires_grad=positional)
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(
-            EncoderLayer(embed_dim, num_heads, hidden_dim, dropout, eps=eps) for _ in range(num_layers)
+            EncoderLayer(embed_dim, num_heads, hidden_dim, dropout, norm_first, eps)
+            for _ in range(num_layers)
         )
-        self.norm = LayerNorm(embed_dim, eps)
+        self.norm = LayerNorm(embed_dim, eps) if norm_first else nn.Identity()
         self.head = nn.Linear(embed_dim, num_classes)
         self.reset_parameters()
 
@@ -171,6 +178,10 @@ class VisionTransformer(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
         nn.init.normal_(self.positions, std=0.02)
+        if (
+            not self.positions.requires_grad
+        ):  # drawn all the same, so that every other weight is what it would be
+            nn.init.zeros_(self.positions)
         nn.init.normal_(self.class_token, std=0.02)
         nn.init.zeros_(self.head.weight)
 
@@ -208,7 +219,8 @@ class VisionTransformer(nn.Module):
             "VisionTransformer.resized", *other.image_size, self.patch_embedding.patch_size
         )
         with torch.no_grad():
-            other.positions = nn.Parameter(interpolate_positions(self.positions, self.grid, other.grid))
+            stretched = interpolate_positions(self.positions, self.grid, other.grid)
+            other.positions = nn.Parameter(stretched, self.positions.requires_grad)
         return other
 
 

@@ -109,3 +109,37 @@ def test_a_folder_of_pictures_trains(tmp_path):
     done = plenary("images", "--data-dir", tmp_path / "data", "--run-dir", tmp_path / "run", *options)
     assert done.exit_code == 0, done.output
     assert load(tmp_path / "run").get_parameter("head.bias").shape == (2,)
+
+
+def test_another_model_is_trained_kept_and_resumed(tmp_path):
+    options = ("digits", "--run-dir", tmp_path / "run", "--epochs", 1, "--batch-size", 1437)
+    changes = ("patch_size=8", "positional=false", "norm_first=false", "dropout=0.25", "pool=mean", "num_layers=1")
+    done = plenary(*options, *(part for change in changes for part in ("--model", change)))
+    assert done.exit_code == 0, done.output
+    model = load(tmp_path / "run")
+    assert (model.grid, model.pool, model.dropout.p, len(model.layers)) == ((1, 1), "mean", 0.25, 1)
+    assert not model.positions.any()
+    assert isinstance(model.norm, torch.nn.Identity)
+    again = plenary("digits", "--run-dir", tmp_path / "run", "--resume")
+    assert (again.exit_code, again.output) == (0, done.output)
+    other = plenary("digits", "--run-dir", tmp_path / "run", "--resume", "--model", "num_layers=2")
+    assert other.exit_code == 1
+    assert "layers.1" in other.output
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("depth=2", "VisionTransformer: depth is none of its arguments. What can be changed: dropout, embed_dim"),
+        ("num_classes=3", "VisionTransformer: num_classes follows from the data"),
+        ("num_layers=two", "VisionTransformer: num_layers is 'two'; expected a whole number."),
+        ("positional=no", "positional is 'no'; expected true or false."),
+        ("patch_size=3", "8 = 2 x 3 + 2"),
+        ("patch_size", "expected NAME=VALUE"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_named(tmp_path, change, said):
+    done = plenary("digits", "--run-dir", tmp_path / "run", "--model", change)
+    assert done.exit_code == 1
+    assert said in done.output
+    assert not (tmp_path / "run").exists()

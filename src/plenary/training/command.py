@@ -22,6 +22,7 @@ def run(
     resume: bool,
     overwrite: bool,
     numbers: dict[str, Any],
+    changes: dict[str, str],
 ) -> None:
     """Train a task's model, and say what came of it.
 
@@ -34,9 +35,10 @@ def run(
         resume: go on from the last checkpoint.
         overwrite: start anew although the folder holds a run.
         numbers: of the recipe, where it shall differ.
+        changes: of the model's arguments, where they shall differ, as texts.
 
     Raises:
-        ValueError: there is no such task or device, or a number is out of its range.
+        ValueError: there is no such task or device, or a number or an argument is out of its range.
         TrainingError, CheckpointError, FileExistsError: see `train`.
     """
     if name not in TASKS:
@@ -48,8 +50,10 @@ def run(
         with world.first_goes_ahead():
             task, recipe = TASKS[name](data_dir)
         recipe = replace(runs.recipe_of(run_dir) if resume else recipe, **numbers)
-        assert task.architecture
-        model = task.architecture.build(recipe.seed)
+        architecture = (runs.architecture_of(run_dir) if resume else None) or task.architecture
+        assert architecture
+        architecture = architecture.changed(changes)
+        task, model = replace(task, architecture=architecture), architecture.build(recipe.seed)
         history = train(model, task, recipe, run_dir, world, parallel, resume, overwrite, progress=True)
         if world.first:
             last = history.last

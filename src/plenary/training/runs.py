@@ -8,9 +8,10 @@ curves.png, curves.svg   the log as a picture
 """
 
 import json
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -23,6 +24,8 @@ from plenary.training.log import Row, curves
 from plenary.training.recipe import Recipe
 from plenary.training.store import CheckpointError
 from plenary.training.task import Architecture, Task
+
+T = TypeVar("T")
 
 RUN, LOG, CHECKPOINT, MODEL = "run.json", "log.csv", "checkpoint.safetensors", "model.safetensors"
 
@@ -69,9 +72,22 @@ def recipe_of(run_dir: Path | str) -> Recipe:
     Raises:
         CheckpointError: the folder holds no run.
     """
+    return _begun(run_dir, lambda about: Recipe.from_dict(about["recipe"]))
+
+
+def architecture_of(run_dir: Path | str) -> Architecture | None:
+    """The model that a run was started with; None if it is none of plenary's.
+
+    Raises:
+        CheckpointError: the folder holds no run.
+    """
+    return _begun(run_dir, lambda about: about["architecture"] and Architecture(**about["architecture"]))
+
+
+def _begun(run_dir: Path | str, read: Callable[[dict[str, Any]], T]) -> T:
     path = Path(run_dir) / RUN
     try:
-        return Recipe.from_dict(json.loads(path.read_text(encoding="utf-8"))["recipe"])
+        return read(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"{path}: expected the description of a run, and it cannot be read ({error}). Check the folder's name."

@@ -1,7 +1,8 @@
 """What is trained: data, the model's architecture, and how a batch becomes the model's inputs and targets."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, get_type_hints
 
 import torch
 import torch.nn.functional as F
@@ -48,13 +49,54 @@ class Architecture:
             lists = {name: tuple(v) for name, v in self.arguments.items() if isinstance(v, list)}
             return self._model()(**self.arguments | lists)
 
+    def changed(self, texts: dict[str, str]) -> "Architecture":
+        """The same model with other arguments, given as one types them: {"patch_size": "4", "positional": "false"}.
+
+        Raises:
+            ValueError: the model has no such argument, the data settle it, or the text is no value for it.
+        """
+        hints = get_type_hints(self._model().__init__)
+        open_ = {name: kind for name, kind in hints.items() if kind in _VALUES and name not in _BY_DATA}
+        values = {}
+        for name, text in texts.items():
+            if name not in open_:
+                why = "follows from the data" if name in hints else "is none of its arguments"
+                raise ValueError(
+                    f"{self.name}: {name} {why}. What can be changed: {', '.join(sorted(open_))}."
+                )
+            read, expected = _VALUES[open_[name]]
+            try:
+                values[name] = read(text)
+            except (ValueError, KeyError) as error:
+                raise ValueError(f"{self.name}: {name} is {text!r}; expected {expected}.") from error
+        return Architecture(self.name, self.arguments | values)
+
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for a JSON file."""
         return asdict(self)
 
 
+_VALUES: dict[Any, tuple[Callable[[str], Any], str]] = {
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+    bool: (lambda text: {"true": True, "false": False}[text.lower()], "true or false"),
+    str: (str, "a word"),
+}
+_BY_DATA = {
+    "in_channels",
+    "num_classes",
+    "vocab_size",
+    "source_vocab_size",
+    "target_vocab_size",
+    "max_length",
+    "pad_id",
+}
+
+
 class Task(Protocol):
-    """What the training loop asks of a task."""
+    """What the training loop asks of a task; a dataclass, so that `replace` can give it another model."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def name(self) -> str: ...  # noqa: D102

@@ -17,7 +17,10 @@ Built = tuple[Task, Recipe]
 
 
 def digits(data_dir: DataDir = None) -> Built:
-    """Scikit-learn's digits, and a Vision Transformer of 136,138 parameters."""
+    """Scikit-learn's digits in sixteen patches, and a Vision Transformer of 58,570 parameters.
+
+    Four patches do better, see `ablations`; sixteen are enough to look at who attends to whom.
+    """
     augmentation = Augmentation(rotation=10, shift=0.1, scale=0.1, shear=6, elastic=0.05)
     recipe = Recipe(
         epochs=100,
@@ -27,7 +30,7 @@ def digits(data_dir: DataDir = None) -> Built:
         ema_decay=0.99,
         augmentation=augmentation,
     )
-    return images(data.digits(), 4, embed_dim=64, num_layers=4, num_heads=4, hidden_dim=128), recipe
+    return images(data.digits(), 2, embed_dim=48, num_layers=3, num_heads=4, hidden_dim=96), recipe
 
 
 def fashion_mnist(data_dir: DataDir = None) -> Built:

@@ -56,8 +56,8 @@ function through(x, tensors, name) {
 }
 
 /** A layer norm, by its name. */
-function norm(x, tensors, name) {
-  return layerNorm(x, tensors[`${name}.weight`], tensors[`${name}.bias`]);
+function norm(x, tensors, name, eps = 1e-5) {
+  return layerNorm(x, tensors[`${name}.weight`], tensors[`${name}.bias`], eps);
 }
 
 /**
@@ -89,12 +89,12 @@ function feedForward(x, tensors, prefix) {
 }
 
 /** An encoder layer; with `skip` its input comes out as it went in. Gives x and each head's weights. */
-function encoderLayer(x, tensors, prefix, heads, { mask = null, off = [], skip = false } = {}) {
-  const normed = norm(x, tensors, `${prefix}.norm1`);
+function encoderLayer(x, tensors, prefix, heads, { mask = null, off = [], skip = false, eps = 1e-5 } = {}) {
+  const normed = norm(x, tensors, `${prefix}.norm1`, eps);
   const { output, weights } = multiHead(normed, normed, tensors, `${prefix}.attention`, heads, { mask, off });
   if (skip) return { x, weights };
   const heard = add(x, output);
-  const thought = feedForward(norm(heard, tensors, `${prefix}.norm2`), tensors, `${prefix}.feed_forward`);
+  const thought = feedForward(norm(heard, tensors, `${prefix}.norm2`, eps), tensors, `${prefix}.feed_forward`);
   return { x: add(heard, thought), weights };
 }
 
