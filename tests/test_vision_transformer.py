@@ -23,6 +23,7 @@ from plenary import (
     interpolate_positions,
     patchify,
     prepend_class_token,
+    unpatchify,
 )
 from plenary.vision_transformer import SIZES
 
@@ -344,3 +345,50 @@ POSITIONS = torch.zeros(1, 36, D)
 def test_a_bad_size_says_what_was_expected_and_what_came(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+def test_without_positions_the_rest_is_drawn_as_it_was_and_the_order_is_lost():
+    """The ablation differs in one thing: no position is added, and none is learned."""
+    torch.manual_seed(0)
+    whole = ours().double()
+    torch.manual_seed(0)
+    without = ours(positional=False).double()
+    for (name, one), other in zip(whole.named_parameters(), without.parameters(), strict=True):
+        assert torch.equal(one, other) is (name != "positions"), name
+    assert not without.positions.any()
+    assert not without.positions.requires_grad
+    assert not without.resized((12, 16)).positions.requires_grad
+    images = normal(B, C, 20, 28)
+    order = torch.randperm(35, generator=torch.Generator().manual_seed(0))
+    shuffled = unpatchify(patchify(images, P)[:, order], P, 20, 28)
+    for model, same in ((whole, False), (without, True)):
+        with torch.no_grad():
+            model.head.weight.normal_()
+            assert torch.allclose(model(images), model(shuffled), atol=1e-9) is same
+
+
+def test_post_norm_layers_are_torchs_and_no_norm_comes_after_them(randomised):
+    mine = randomised(ours(norm_first=False), torch.float64).eval()
+    assert isinstance(mine.norm, nn.Identity)
+    images = normal(B, C, 20, 28)
+    with torch.no_grad():
+        x = mine.embed(images)
+        for layer in mine.layers:
+            theirs = (
+                nn.TransformerEncoderLayer(D, H, HIDDEN, 0.0, "gelu", 1e-6, batch_first=True).double().eval()
+            )
+            state = layer.state_dict()
+            projections = {
+                f"in_proj_{kind}": torch.cat([state[f"attention.{one}_proj.{kind}"] for one in "qkv"])
+                for kind in ("weight", "bias")
+            }
+            theirs.self_attn.load_state_dict(
+                projections
+                | {f"out_proj.{kind}": state[f"attention.out_proj.{kind}"] for kind in ("weight", "bias")}
+            )
+            rest = {
+                n.replace("feed_forward.", ""): t for n, t in state.items() if not n.startswith("attention.")
+            }
+            theirs.load_state_dict(rest, strict=False)
+            x = theirs(x)
+        torch.testing.assert_close(mine(images), mine.head(x[:, 0]), rtol=0, atol=1e-9)
