@@ -29,7 +29,9 @@ class Chapter:
     @cached_property
     def path(self) -> Path:
         """Where its text is."""
-        (path,) = (ROOT / "book").rglob(f"{self.name}.md")
+        (path,) = (
+            path for path in (ROOT / "book").glob(f"*/{self.name}.md") if path.parent.name != "mistakes"
+        )
         return path
 
     @cached_property
