@@ -151,5 +151,5 @@ report.points(2)
 # ## Done
 #
 # With `plenary.record_attention` you get the attention of every layer of a real model, and with these two functions a map
-# of it. The last section of the chapter says what such a map does not explain; read it before you show one to anybody. The
+# of it. The section *What it does not explain* says what such a map does not explain; read it before you show one to anybody. The
 # *Validate* button of nbgrader runs the notebook from top to bottom, as grading does.
