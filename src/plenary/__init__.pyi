@@ -3,6 +3,7 @@
 from . import data as data
 from . import introspection as introspection
 from . import plotting as plotting
+from . import pretrained as pretrained
 from . import training as training
 from .attention import MultiHeadAttention as MultiHeadAttention
 from .attention import merge_heads as merge_heads

@@ -25,6 +25,12 @@ ACTIONS = {
     "ThreeMasks": ("radio", "swimming", "Space"),
     "LiveTransformer": ("button", "write the next token", "Enter"),
     "TwoLanguages": ("combobox", "", "ArrowDown"),
+    "StretchPositions": ("slider", "Rows of the new grid", "ArrowLeft"),
+    "SameWeights": ("button", "Next stage", "Enter"),
+    "DrawDigit": ("switch", "positions", "Space"),
+    "RolloutViewer": ("slider", "Patches covered", "ArrowRight"),
+    "CutPicture": ("switch", "shuffle the patches", "Space"),
+    "OnlineSoftmax": ("button", "read a block", "Enter"),
 }
 CELLS = ["from plenary.widgets import Scaling\nw = Scaling()\nw", "print('python has', w)", "w.d_k = 2"]
 
