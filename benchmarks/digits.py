@@ -27,14 +27,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import torch
-from sklearn.model_selection import GridSearchCV
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.svm import SVC
 from torch import nn
 
 from harness import machine, table
 from plenary.data import Images, digit_folds
 from plenary.training import ImageTask, World, tasks, train
+from plenary.training.ablations import cnn, fitted, neighbours, svm
 
 
 class Result(NamedTuple):
@@ -52,25 +50,6 @@ def vit(seed: int) -> nn.Module:
     return architecture.changed(sizes).build(seed)
 
 
-def cnn(seed: int, width: int = 48) -> nn.Module:
-    """Two convolutions, pooling, two more, and the mean over the picture."""
-
-    def convolution(inputs: int, outputs: int) -> list[nn.Module]:
-        return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
-
-    torch.manual_seed(seed)
-    return nn.Sequential(
-        *convolution(1, width),
-        *convolution(width, width),
-        nn.MaxPool2d(2),
-        *convolution(width, 2 * width),
-        *convolution(2 * width, 2 * width),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(2 * width, 10),
-    )
-
-
 def network(model: nn.Module, training: Images, testing: Images, seed: int) -> Result:
     """Train as `plenary train digits` does; the test fold is looked at and nothing follows from what is seen."""
     _, recipe = tasks.digits()
@@ -82,23 +61,13 @@ def network(model: nn.Module, training: Images, testing: Images, seed: int) -> R
     return Result(wrong, sum(p.numel() for p in model.parameters()))
 
 
-def classical(model: SVC | GridSearchCV, training: Images, testing: Images) -> Result:
-    """Fit on raw pixels from 0 to 16, one row a picture."""
-    fit, test = (16 * data.images.flatten(1).numpy() for data in (training, testing))
-    wrong = int((model.fit(fit, training.labels).predict(test) != testing.labels.numpy()).sum())
-    kept = model.support_vectors_.size + model.dual_coef_.size if isinstance(model, SVC) else fit.size
-    return Result(wrong, kept)
-
-
 def contenders(seed: int) -> dict[str, Callable[[Images, Images], Result]]:
     """Name to what trains on the first and tests on the second."""
-    svm = SVC(C=10, gamma=0.001)  # type: ignore[arg-type]
-    neighbours = GridSearchCV(KNeighborsClassifier(), {"n_neighbors": [1, 3, 5, 7]})
     return {
         "ViT": lambda *fold: network(vit(seed), *fold, seed=seed),
-        "CNN": lambda *fold: network(cnn(seed), *fold, seed=seed),
-        "SVM": lambda *fold: classical(svm, *fold),
-        "nearest neighbours": lambda *fold: classical(neighbours, *fold),
+        "CNN": lambda *fold: network(cnn(seed, width=48), *fold, seed=seed),
+        "SVM": lambda *fold: Result(*fitted(svm(), *fold)),
+        "nearest neighbours": lambda *fold: Result(*fitted(neighbours(), *fold)),
     }
 
 

@@ -28,6 +28,7 @@ ACTIONS = {
     "StretchPositions": ("slider", "Rows of the new grid", "ArrowLeft"),
     "SameWeights": ("button", "Next stage", "Enter"),
     "DrawDigit": ("switch", "positions", "Space"),
+    "NormalRun": ("combobox", "Planted bug", "ArrowDown"),
     "RolloutViewer": ("slider", "Patches covered", "ArrowRight"),
     "CutPicture": ("switch", "shuffle the patches", "Space"),
     "OnlineSoftmax": ("button", "read a block", "Enter"),

@@ -7,7 +7,7 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from plenary import cli
+from plenary import VisionTransformer, cli
 from plenary.training import describe, load
 from plenary.training.batches import Plan
 from plenary.training.distributed import World, choose_device, spread
@@ -113,10 +113,18 @@ def test_a_folder_of_pictures_trains(tmp_path):
 
 def test_another_model_is_trained_kept_and_resumed(tmp_path):
     options = ("digits", "--run-dir", tmp_path / "run", "--epochs", 1, "--batch-size", 1437)
-    changes = ("patch_size=8", "positional=false", "norm_first=false", "dropout=0.25", "pool=mean", "num_layers=1")
+    changes = (
+        "patch_size=8",
+        "positional=false",
+        "norm_first=false",
+        "dropout=0.25",
+        "pool=mean",
+        "num_layers=1",
+    )
     done = plenary(*options, *(part for change in changes for part in ("--model", change)))
     assert done.exit_code == 0, done.output
     model = load(tmp_path / "run")
+    assert isinstance(model, VisionTransformer)
     assert (model.grid, model.pool, model.dropout.p, len(model.layers)) == ((1, 1), "mean", 0.25, 1)
     assert not model.positions.any()
     assert isinstance(model.norm, torch.nn.Identity)
@@ -130,7 +138,10 @@ def test_another_model_is_trained_kept_and_resumed(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("depth=2", "VisionTransformer: depth is none of its arguments. What can be changed: dropout, embed_dim"),
+        (
+            "depth=2",
+            "VisionTransformer: depth is none of its arguments. What can be changed: dropout, embed_dim",
+        ),
         ("num_classes=3", "VisionTransformer: num_classes follows from the data"),
         ("num_layers=two", "VisionTransformer: num_layers is 'two'; expected a whole number."),
         ("positional=no", "positional is 'no'; expected true or false."),
