@@ -32,7 +32,9 @@ def test_every_way_is_what_its_name_says(grid: tuple[int, int]) -> None:
     right = stretch(positions, grid, "right")
     assert torch.equal(right, interpolate_positions(positions[None], (4, 4), grid)[0])
     exchanged = stretch(positions, grid, "axes exchanged")
-    turned = interpolate_positions(positions[None], (4, 4), grid[::-1])[0, 1:].unflatten(0, grid[::-1])
+    turned = interpolate_positions(positions[None], (4, 4), (grid[1], grid[0]))[0, 1:].unflatten(
+        0, grid[::-1]
+    )
     torch.testing.assert_close(exchanged[1:].unflatten(0, grid), turned.transpose(0, 1))
     pinned = F.interpolate(picture, grid, mode="bicubic", align_corners=True)[0].flatten(1).T
     torch.testing.assert_close(stretch(positions, grid, "corners aligned")[1:], pinned, rtol=0, atol=1e-12)
