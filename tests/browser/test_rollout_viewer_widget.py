@@ -4,13 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from playwright.sync_api import Locator, Page, expect
 
 from plenary import palette
+from plenary.training import digit_reader
 from plenary.widgets.base import module_source
 from plenary.widgets.rollout_viewer import (
     HEADS,
     LAYERS,
+    PATCHES,
     RolloutViewer,
     ink,
     orders,
@@ -103,18 +106,38 @@ def test_javascript_and_torch_agree(page: Page) -> None:
         }""",
         [module_source("rollout_viewer.mjs", RolloutViewer.uses), widget.weights, widget.strip, asked],
     )
+    # PyTorch reads all covered pictures at once: hundreds of small calls are slow where other work is going on.
+    ways = ("most", "least", "lot")
+    covered = torch.stack(
+        [
+            coverings(one["picture"], seen["orders"][how])  # type: ignore[arg-type]
+            for one, seen in zip(asked, found, strict=True)
+            for how in ways
+        ]
+    )
+    chances = digit_reader.look(covered.flatten(0, 1).unsqueeze(1)).logits.softmax(-1)
+    expected = chances.view(len(asked), len(ways), -1)
+    curves = torch.tensor([[seen["curves"][how] for how in ways] for seen in found]).flatten(2)
+    torch.testing.assert_close(curves, expected, atol=1e-4, rtol=0)
     for one, seen in zip(asked, found, strict=True):
         row = shares(*(one[name] for name in ("picture", "view", "layer", "head", "identity")))  # type: ignore[arg-type]
-        assert seen["shares"] == pytest.approx(row.tolist(), abs=1e-4)
-        expected = orders(row, one["lot"])  # type: ignore[arg-type]
-        assert seen["orders"]["lot"] == expected["lot"]
+        torch.testing.assert_close(torch.tensor(seen["shares"]).double(), row.double(), atol=1e-4, rtol=0)
+        right = orders(row, one["lot"])  # type: ignore[arg-type]
+        assert seen["orders"]["lot"] == right["lot"]
         # Where two shares agree to seven digits either may come first.
         for how in ("most", "least"):
+            assert sorted(seen["orders"][how]) == list(range(PATCHES))
             given = row[1:][seen["orders"][how]]
-            assert given.tolist() == pytest.approx(row[1:][expected[how]].tolist(), abs=1e-6)
-        for how, order in seen["orders"].items():
-            flat = [chance for step in seen["curves"][how] for chance in step]
-            assert flat == pytest.approx(probabilities(one["picture"], order).flatten().tolist(), abs=1e-4)  # type: ignore[arg-type]
+            torch.testing.assert_close(given, row[1:][right[how]], atol=1e-6, rtol=0)
+
+
+def coverings(picture: int, order: list[int]) -> torch.Tensor:
+    """A picture with the first 0, 1, ..., 16 patches of an order turned into paper, (17, 8, 8)."""
+    steps = [pictures()[picture].pixels.clone()]
+    for patch in order:
+        steps.append(steps[-1].clone())
+        steps[-1].view(4, 2, 4, 2)[patch // 4, :, patch % 4, :] = 0
+    return torch.stack(steps)
 
 
 def test_mouse_and_keyboard_choose_and_cover(new_page, file: Path) -> None:
@@ -149,11 +172,33 @@ def test_mouse_and_keyboard_choose_and_cover(new_page, file: Path) -> None:
     check(widget, 4, 16, "mean", 2, lot=2)
     widget.get_by_text("The numbers as a table").click()
     expect(widget.get_by_role("table")).to_be_visible()
-    # A whole new map costs 32 readings; a second is the most that a slow machine may take.
-    milliseconds = widget.get_by_role("radio").first.evaluate(
-        "one => { const start = performance.now(); one.click(); return performance.now() - start; }"
+
+
+def test_a_new_map_is_drawn_at_once(page: Page, file: Path) -> None:
+    widget = open_widget(page, file)
+    # Seven times six pictures, each time by another head and another lot, so that hardly anything is known from
+    # before; layout included. On a machine that does other work too, the quietest time counts.
+    medians = widget.evaluate(
+        """host => {
+            const button = (group, name) => [...host.querySelectorAll(`${group} button`)].find(
+                (one) => one.textContent === String(name));
+            const thumbs = [...host.querySelectorAll("[role=radio]")].slice(0, 6);
+            button("[aria-label=show]", "one head").click();
+            return Array.from({ length: 7 }, (_, round) => {
+                button("[aria-label=layer]", 1 + (round % 3)).click();
+                button("[aria-label=head]", 1 + (round % 4)).click();
+                button("", "draw another lot").click();
+                const times = thumbs.map((thumb) => {
+                    const start = performance.now();
+                    thumb.click();
+                    host.getBoundingClientRect();
+                    return performance.now() - start;
+                });
+                return times.sort((a, b) => a - b)[3];
+            });
+        }"""
     )
-    assert milliseconds < 1000
+    assert min(medians) < 100
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
