@@ -537,7 +537,7 @@ def test_fingers_on_a_phone(phone: Page, file: Path) -> None:
     expect(widget.locator(".answer b")).to_have_text("2")
     check(widget)
     assert phone.evaluate("scrollY") == before
-    phone.wait_for_timeout(400)  # a tap at once after a stroke would be half of a double one to the browser
+    phone.wait_for_timeout(1500)  # a tap at once after a stroke would be half of a double one to the browser
     positions = widget.get_by_role("switch", name="positions")
     positions.tap()
     expect(positions).to_have_attribute("aria-checked", "false")
