@@ -105,7 +105,7 @@ def test_every_widget_tells_python_what_a_reader_does(
     )
     restore = "for n, w in widgets.items():\n    for s, v in fresh[n].items():\n        setattr(w, s, v)"
     with jupyter("jupyterlab", tmp_path, notebook([*shows, tell, restore])) as address:
-        page: Page = new_page(served=address, height=8000)
+        page: Page = new_page(served=address, height=16_000)
         page.goto(f"{address}/lab/tree/one.ipynb")
         wait_for_kernel(page, address)
         said = {}

@@ -64,7 +64,8 @@ def test_a_twin_is_small_and_loads_nothing(name: str) -> None:
     widget = getattr(plenary.widgets, name)()
     html = widget.twin()
     assets = sum(len(one) for key, one in parts(html)["state"].items() if key not in widget.settings())
-    assert len(html.encode()) - len(widget.still().encode()) - assets < 65_000
+    # The largest is DrawDigit: pen, keyboard, four views; its page has to stay below 1 MB with the model.
+    assert len(html.encode()) - len(widget.still().encode()) - assets < 75_000
     # The two names of XML, which nobody fetches, put aside.
     rest = re.sub(r"http://www\.w3\.org/(2000/svg|1999/xlink)", "", html)
     assert not re.search(r"https?:|@import|\bsrc=|<link|url\((?!#)", rest)

@@ -202,7 +202,7 @@ function table({ shown, shares, orders, curves, ink }, setting) {
   const chance = (count) => Object.keys(WAYS).map((way) => curves[way][count][shown.answer].toFixed(4));
   return numbersTable(`Patches by their share in ${named(setting)}, and the probability of ${shown.answer} when so many ` +
     "are covered", ["covered", "the next by share", "its share, %", "its ink, %", ...Object.values(WAYS)],
-    [["0", "", "", "", ...chance(0)], ...orders.most.map((patch, at) => [String(at + 1), placeOf(patch),
+    [["0", "–", "–", "–", ...chance(0)], ...orders.most.map((patch, at) => [String(at + 1), placeOf(patch),
       (100 * shares[1 + patch]).toFixed(2), (100 * ink[patch]).toFixed(0), ...chance(at + 1)])]);
 }
 

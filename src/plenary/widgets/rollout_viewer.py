@@ -223,7 +223,7 @@ def _still(widget: RolloutViewer) -> str:
             f"{curves['least'][four]:.2f} with least, {curves['lot'][four]:.2f} by lot."
         )
         drawn = show(fig, alt=alt)
-    rows = [["0", "", "", "", *(f"{values[0]:.3f}" for values in curves.values())]]
+    rows = [["0", "–", "–", "–", *(f"{values[0]:.3f}" for values in curves.values())]]
     for step, patch in enumerate(order["most"], start=1):
         rows.append(
             [
