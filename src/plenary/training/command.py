@@ -50,8 +50,12 @@ def run(
         with world.first_goes_ahead():
             task, recipe = TASKS[name](data_dir)
         recipe = replace(runs.recipe_of(run_dir) if resume else recipe, **numbers)
-        architecture = (runs.architecture_of(run_dir) if resume else None) or task.architecture
-        assert architecture
+        assert task.architecture
+        architecture = task.architecture
+        if resume:
+            architecture = replace(
+                architecture, arguments=architecture.arguments | runs.arguments_of(run_dir)
+            )
         architecture = architecture.changed(changes)
         task, model = replace(task, architecture=architecture), architecture.build(recipe.seed)
         history = train(model, task, recipe, run_dir, world, parallel, resume, overwrite, progress=True)

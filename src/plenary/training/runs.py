@@ -75,13 +75,13 @@ def recipe_of(run_dir: Path | str) -> Recipe:
     return _begun(run_dir, lambda about: Recipe.from_dict(about["recipe"]))
 
 
-def architecture_of(run_dir: Path | str) -> Architecture | None:
-    """The model that a run was started with; None if it is none of plenary's.
+def arguments_of(run_dir: Path | str) -> dict[str, Any]:
+    """The arguments of the model that a run was started with; none if the model is none of plenary's.
 
     Raises:
         CheckpointError: the folder holds no run.
     """
-    return _begun(run_dir, lambda about: about["architecture"] and Architecture(**about["architecture"]))
+    return _begun(run_dir, lambda about: about["architecture"]["arguments"] if about["architecture"] else {})
 
 
 def _begun(run_dir: Path | str, read: Callable[[dict[str, Any]], T]) -> T:

@@ -1,7 +1,7 @@
 """What is trained: data, the model's architecture, and how a batch becomes the model's inputs and targets."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Protocol, get_type_hints
 
 import torch
@@ -69,7 +69,7 @@ class Architecture:
                 values[name] = read(text)
             except (ValueError, KeyError) as error:
                 raise ValueError(f"{self.name}: {name} is {text!r}; expected {expected}.") from error
-        return Architecture(self.name, self.arguments | values)
+        return replace(self, arguments=self.arguments | values)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for a JSON file."""
