@@ -178,9 +178,8 @@ class VisionTransformer(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
         nn.init.normal_(self.positions, std=0.02)
-        if (
-            not self.positions.requires_grad
-        ):  # drawn all the same, so that every other weight is what it would be
+        if not self.positions.requires_grad:
+            # Drawn all the same, so that every other weight is what it would be.
             nn.init.zeros_(self.positions)
         nn.init.normal_(self.class_token, std=0.02)
         nn.init.zeros_(self.head.weight)
